@@ -70,8 +70,11 @@ OPERATIONS = ("$identify", "$auth")
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:  # noqa: A001 - the contract's own word for it; nothing here raises Python warnings
-    """A correction made to an accepted event. Shape: code is stable, message is for people."""
+class Correction:
+    """What was changed in an accepted event; the answer lists it under `warnings`.
+
+    Shape:  code is stable and machine-readable, message is for people.
+    """
 
     code: str
     message: str
