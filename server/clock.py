@@ -7,7 +7,9 @@ from typing import Protocol
 class Clock(Protocol):
     """Tells the time. Shape: a call without arguments. Units: whole milliseconds since the epoch, UTC."""
 
-    def __call__(self) -> int: ...
+    def __call__(self) -> int:
+        """Return the current instant."""
+        ...
 
 
 def now_ms() -> int:

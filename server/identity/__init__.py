@@ -1,0 +1,1 @@
+"""Who it was: signatures that prove a user id."""

@@ -1,0 +1,1 @@
+"""From a request to durable: the pipeline, the queue and the writer."""

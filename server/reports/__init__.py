@@ -1,0 +1,1 @@
+"""The questions, each written once, for every engine."""

@@ -1,0 +1,1 @@
+"""The store contract and its engines; nothing above asks which engine runs."""
