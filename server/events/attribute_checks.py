@@ -1,0 +1,173 @@
+"""One check function per attribute type: what is accepted, what is corrected, what refuses the event.
+
+Built once when the catalogue is read and called for every listed attribute of every event, so the common
+case (a value that is right already) comes first and allocates nothing. No check ever changes the value that
+it was given: a refused event is kept as it came.
+
+Codes of corrections:  truncated, rounded, converted, unknown_value.
+Codes of refusals:     wrong_type, invalid_value.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+
+from server.errors import EventRejected
+from server.events.attributes import Attribute, AttributeType
+from server.events.model import Correction
+
+Check = Callable[[object, list[Correction]], object]
+"""Returns the value to store, the given object itself when it was right; appends what it corrected.
+
+Errors: EventRejected. Never called with None: a null attribute counts as missing.
+"""
+
+MAX_INTEGER = 2**53
+"""Beyond it JavaScript, and so the tracker and every browser that shows the event, cannot tell neighbours apart."""
+
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_UNLIMITED = 2**62
+_KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+
+
+def create_check(attribute: Attribute) -> Check:
+    """Return the function that checks a value of the attribute."""
+    name = attribute.name
+    match attribute.type:
+        case AttributeType.TEXT:
+            return _create_text_check(name, attribute.max_length)
+        case AttributeType.INTEGER:
+            return _create_integer_check(name)
+        case AttributeType.ID:
+            return _create_id_check(name)
+        case AttributeType.ENUM:
+            return _create_enum_check(attribute)
+        case AttributeType.LIST_OF_TEXT:
+            return _create_list_check(_create_text_check(name, attribute.max_length))
+        case AttributeType.LIST_OF_INTEGER:
+            return _create_list_check(_create_integer_check(name))
+
+
+def _create_text_check(name: str, max_length: int | None) -> Check:
+    """Text stays, a number or boolean becomes its text form, what is too long is cut."""
+    limit = _UNLIMITED if max_length is None else max_length
+    converted = Correction("converted", f"{name} was turned into text")
+    truncated = Correction("truncated", f"{name} was cut to {max_length} characters")
+
+    def check(value: object, corrections: list[Correction]) -> object:
+        if type(value) is str:
+            text = value
+        else:
+            text = _text_form(name, value)
+            corrections.append(converted)
+        if len(text) > limit:
+            corrections.append(truncated)
+            return text[:limit]
+        return text
+
+    return check
+
+
+def _create_enum_check(attribute: Attribute) -> Check:
+    """One of the values; where others are allowed, they are kept and reported."""
+    name, values = attribute.name, frozenset(attribute.values)
+    as_text = _create_text_check(name, None)
+    expected = f"{name} must be one of: {', '.join(attribute.values)}"
+    unknown = Correction("unknown_value", f"{name} is usually one of: {', '.join(attribute.values)}")
+
+    def check(value: object, corrections: list[Correction]) -> object:
+        text = as_text(value, corrections)
+        if text not in values:
+            if not attribute.allows_other_values:
+                raise EventRejected("invalid_value", expected)
+            corrections.append(unknown)
+        return text
+
+    return check
+
+
+def _create_integer_check(name: str) -> Check:
+    """An integer within ±2^53; other numbers and numeric text are rounded half away from zero.
+
+    Nothing is reported when the number itself stays the same: 12.0 and "12" are 12.
+    """
+    rounded = Correction("rounded", f"{name} was rounded to a whole number")
+
+    def check(value: object, corrections: list[Correction]) -> object:
+        if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+            return value
+        exact = _exact_number(name, value)
+        if exact.copy_abs() > MAX_INTEGER:
+            raise EventRejected("invalid_value", f"{name} must be within -2^53 and 2^53")
+        whole = exact.to_integral_value(ROUND_HALF_UP)
+        if whole != exact:
+            corrections.append(rounded)
+        return int(whole)
+
+    return check
+
+
+def _create_id_check(name: str) -> Check:
+    """Text; an integer becomes its decimal text, because 64-bit ids do not survive JavaScript's numbers."""
+
+    def check(value: object, _corrections: list[Correction]) -> object:
+        if type(value) is str:
+            return value
+        is_whole = type(value) is int or (type(value) is float and value.is_integer())
+        if not is_whole:
+            raise _wrong_type(name, "text or a whole number", value)
+        return f"{_exact_number(name, value):f}"
+
+    return check
+
+
+def _create_list_check(check_item: Check) -> Check:
+    """A list whose items pass their check; a scalar becomes a list of one.
+
+    Null items stay: in parallel lists they say that this one product has no picture. However many items are
+    corrected, each kind of correction is reported once.
+    """
+
+    def check(value: object, corrections: list[Correction]) -> object:
+        items = value if type(value) is list else [value]
+        found: list[Correction] = []
+        checked = [None if item is None else check_item(item, found) for item in items]
+        corrections.extend(dict.fromkeys(found))
+        return checked
+
+    return check
+
+
+def _text_form(name: str, value: object) -> str:
+    """Return a boolean or number as JSON writes it."""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, float):
+        _exact_number(name, value)  # refuses what is not finite
+        return repr(value)
+    if isinstance(value, int):
+        return f"{Decimal(value):f}"
+    raise _wrong_type(name, "text", value)
+
+
+def _exact_number(name: str, value: object) -> Decimal:
+    """Return a number or numeric text exactly.
+
+    Decimal, because binary fractions would round "0.49999999999999999999" up, and because it neither builds
+    the billion digits of "1e999999999" nor refuses integers of many digits as `str` does.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        try:
+            exact = Decimal(value)  # type: ignore[arg-type]  # narrowed by the line above, in a way mypy cannot follow
+        except ArithmeticError:  # an exponent beyond Decimal's own limits
+            raise EventRejected("invalid_value", f"{name} must be within -2^53 and 2^53") from None
+        if exact.is_finite():
+            return exact
+    raise _wrong_type(name, "a number", value)
+
+
+def _wrong_type(name: str, expected: str, value: object) -> EventRejected:
+    return EventRejected("wrong_type", f"{name} must be {expected}, not {_KINDS.get(type(value), 'this')}")

@@ -1,0 +1,142 @@
+"""From the bytes of a request to plain values: unpacking, JSON, instants, and the limits on all of it.
+
+Called by web (bodies) and the pipeline (one event's values). Never trusts a length, a type or a depth.
+"""
+
+import json
+import re
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from server.errors import BadRequest, TooLarge
+
+MAX_WIRE_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_EVENTS = 1000
+MAX_DEPTH = 8
+MAX_NAME_LENGTH = 255
+MAX_ID_LENGTH = 255
+MAX_PROPERTY_NAME_LENGTH = 70
+MAX_PROPERTIES = 250
+MAX_TEXT_LENGTH = 8192
+MAX_LIST_LENGTH = 1000
+MAX_SAFE_INTEGER = 2**53
+MAX_KEPT_PAYLOAD_BYTES = 64 * 1024
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = 31  # zlib: 15 bits of window, +16 for the gzip header
+_PARSER_DEPTH = 200  # far beyond MAX_DEPTH, far below the parsers' own limits
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST_MS = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_MS_FROM = 10**11  # numbers from here on are milliseconds (1973), below it seconds (until 5138)
+
+
+def unpack(body: bytes) -> bytes:
+    """Return the body, unpacked when it starts like gzip.
+
+    Errors: TooLarge beyond MAX_BODY_BYTES, found while unpacking so that a bomb costs no more memory than
+            that; BadRequest when the stream is broken or cut off.
+    """
+    if body[:2] != _GZIP_MAGIC:
+        return body
+    unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        unpacked = unpacker.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise BadRequest("invalid_gzip", "The body starts like gzip but cannot be unpacked.") from error
+    if len(unpacked) > MAX_BODY_BYTES:
+        raise TooLarge(
+            "body_too_large",
+            f"The body is larger than {MAX_BODY_BYTES} bytes unpacked.",
+            "Send fewer events in each request.",
+        )
+    if not unpacker.eof:
+        raise BadRequest("invalid_gzip", "The gzip stream is cut off.")
+    return unpacked
+
+
+def decode(body: bytes) -> tuple[Any, bool]:
+    """Return (value, is_odd) for a JSON body.
+
+    Shape:  is_odd means that strings may hold NUL or lone surrogates and numbers NaN or infinity, so that each
+            event's values need a closer look; the usual body needs none.
+    Errors: BadRequest when even a lenient reading finds no JSON.
+    """
+    try:
+        # the parser guarantees valid UTF-8 and finite numbers; NUL is the one oddity it lets through
+        return orjson.loads(body), b"\\u0000" in body
+    except orjson.JSONDecodeError as error:
+        if len(body) > MAX_WIRE_BYTES:
+            raise BadRequest("invalid_json", f"The body is not JSON: {error}.") from error
+        return _decode_leniently(body), True
+
+
+def _decode_leniently(body: bytes) -> Any:
+    """Read what strict JSON refuses (NaN, lone surrogates, broken UTF-8, extreme depth).
+
+    One such value in one event must not cost its neighbours: they are told apart later, event by event.
+    """
+    text = body.decode("utf-8-sig", errors="replace")
+    try:
+        return json.loads(_flatten(text))
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(
+            "invalid_json", f"The body is not JSON: {str(error)[:200]}.", "Send a JSON object or list, UTF-8."
+        ) from error
+
+
+def _flatten(text: str) -> str:
+    """Return the text with everything nested deeper than the parsers can read replaced by null."""
+    parts: list[str] = []
+    depth = start = 0
+    for token in _STRUCTURE.finditer(text):
+        mark = token.group()
+        if mark in "[{":
+            depth += 1
+            if depth == _PARSER_DEPTH:
+                parts.append(text[start : token.start()])
+        elif mark in "]}":
+            if depth == _PARSER_DEPTH:
+                parts.append("null")
+                start = token.end()
+            depth -= 1
+    return "".join(parts) + text[start:] if parts else text
+
+
+def encode_original(value: Any) -> bytes:
+    """Return a rejected value as JSON, for keeping; at most MAX_KEPT_PAYLOAD_BYTES, cut at the end."""
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:  # lone surrogates and integers beyond 64 bits, which only the lenient reader lets in
+        encoded = json.dumps(value).encode()
+    return encoded[:MAX_KEPT_PAYLOAD_BYTES]
+
+
+def read_instant(value: Any) -> int | None:
+    """Return an instant as milliseconds since the epoch, or None when the value tells none.
+
+    Shape:  RFC 3339 text (without an offset: UTC), or a number: seconds, from 10^11 on milliseconds.
+    """
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        return (found - _EPOCH) // _MILLISECOND
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
+        return None
+    ms = value if abs(value) >= _MS_FROM else value * 1000
+    return int(ms) if _FIRST_MS <= ms <= _LAST_MS else None
+
+
+def write_instant(ms: int) -> str:
+    """Return an instant as RFC 3339 in UTC with milliseconds."""
+    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

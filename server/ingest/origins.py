@@ -1,0 +1,84 @@
+"""What brought each session: campaign and channel, remembered so that all its events carry them.
+
+The first event of a session that tells a campaign or a channel other than direct decides; later ones do not
+change it. Kept in memory for the sessions seen last, and in the queue's database (same commit as the event)
+for restarts and for other processes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from server.enrich.campaign import UTM_NAMES
+
+MAX_SESSIONS_IN_MEMORY = 20_000
+DIRECT = "direct"
+
+OriginKey = tuple[str, str]
+Find = Callable[[OriginKey], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What brought a session. Shape: utm has the columns utm_source … utm_term that are known."""
+
+    utm: Mapping[str, str]
+    channel: str
+
+    def is_known(self) -> bool:
+        """Return whether it tells more than that nothing is known."""
+        return bool(self.utm) or self.channel != DIRECT
+
+    def columns(self) -> dict[str, str]:
+        """Return the columns of a stored event that it fills."""
+        return {**self.utm, "channel": self.channel}
+
+    def encode(self) -> bytes:
+        """Return the stored form."""
+        return orjson.dumps(self.columns())
+
+
+def decode_origin(encoded: bytes) -> Origin:
+    """Return an origin from its stored form."""
+    columns = orjson.loads(encoded)
+    return Origin({name: columns[name] for name in UTM_NAMES if name in columns}, columns["channel"])
+
+
+class Origins:
+    """The sessions' origins. Owns the memory; `find` looks into the queue's database.
+
+    `remembered` collects what is new, for the commit of the event that brought it: take it with `take_new`.
+    """
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._known: OrderedDict[OriginKey, Origin] = OrderedDict()
+        self._new: dict[OriginKey, Origin] = {}
+
+    def of_session(self, site: str, session_id: str | None, own: Origin) -> Origin:
+        """Return the session's origin, which is the event's own where the session has none yet."""
+        if session_id is None:
+            return own
+        key = (site, session_id)
+        known = self._known.get(key)
+        if known is None:
+            found = self._find(key)
+            known = decode_origin(found) if found else None
+        if known is None or not known.is_known():
+            known = own
+            if own.is_known():
+                self._new[key] = own
+        self._known[key] = known
+        if len(self._known) > MAX_SESSIONS_IN_MEMORY:
+            self._known.popitem(last=False)
+        return known
+
+    def take_new(self) -> list[tuple[str, str, bytes]]:
+        """Return and forget what has to be committed: (site, session id, encoded origin)."""
+        if not self._new:
+            return []
+        rows = [(site, session_id, origin.encode()) for (site, session_id), origin in self._new.items()]
+        self._new.clear()
+        return rows

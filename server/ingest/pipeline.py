@@ -1,0 +1,307 @@
+"""One event from raw to stored form: the ordered list STEPS, each a named function that reads or changes a draft.
+
+To learn what happens to an event, read STEPS. A step either changes the draft, notes a correction, or raises
+EventRejected; it never touches a disk, a network or a clock. Order: cheap refusals first, then facts, then the
+catalogue's rules, which see the facts that the server added.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from server.enrich import bots, campaign, client_ip, referrer, user_agent
+from server.enrich.geo import Geo
+from server.enrich.page_url import split_url
+from server.errors import EventRejected
+from server.events.catalogue import Catalogue, check_attributes
+from server.events.model import COLUMNS, OPERATIONS, Source
+from server.events.wire import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TEXT_LENGTH, read_instant
+from server.identity.signature import is_signed
+from server.ingest.beacon import Beacon, Draft
+from server.ingest.origins import Origin, Origins
+from server.ingest.uuid7 import uuid7
+from server.ingest.values import clean_properties, clean_text
+from server.settings import IpPolicy
+
+SKEW_TOLERATED_MS = 2_000
+OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
+MAX_SHORT_TEXT_LENGTH = 255
+
+Step = Callable[["Pipeline", Draft], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The parts that steps need. `run` takes one raw event through all of STEPS."""
+
+    catalogue: Catalogue
+    geo: Geo
+    origins: Origins
+    ip_policy: IpPolicy = "full"
+
+    def run(self, beacon: Beacon, raw: Any) -> Draft:
+        """Return the finished draft of one raw event. Errors: EventRejected."""
+        if not isinstance(raw, dict):
+            raise EventRejected("bad_event", "An event is a JSON object.")
+        draft = Draft(beacon, raw, dict.fromkeys(COLUMNS), {}, [])
+        for step in STEPS:
+            step(self, draft)
+        return draft
+
+
+def encode(draft: Draft) -> bytes:
+    """Return the stored form of a finished draft: one line of JSON."""
+    draft.event["props"] = draft.props
+    return orjson.dumps(draft.event)
+
+
+def check_name(pipeline: Pipeline, draft: Draft) -> None:
+    """Refuse an event without a usable name; note an unknown system name."""
+    name = draft.raw.get("name")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise EventRejected("bad_name", f"An event's name is a text of 1 to {MAX_NAME_LENGTH} characters.")
+    if draft.beacon.is_odd:
+        name = clean_text(name) or "?"
+    draft.event["name"] = name
+    if name[0] == "$" and pipeline.catalogue.get(name) is None and name not in OPERATIONS:
+        nearest = pipeline.catalogue.nearest(name)
+        hint = f" Did you mean {nearest}?" if nearest else ""
+        draft.correct("unknown_system_event", f"{name} is no system event; kept as an ordinary one.{hint}")
+
+
+def check_sender(pipeline: Pipeline, draft: Draft) -> None:
+    """Refuse from a page what only the site's server may say."""
+    if draft.beacon.source is not Source.PAGE:
+        return
+    name = draft.event["name"]
+    site = draft.beacon.site
+    known = pipeline.catalogue.get(name)
+    is_reserved = known is not None and known.sender == "server" and name not in site.page_allowed
+    if is_reserved or name in site.server_only:
+        raise EventRejected("reserved_for_server", f"{name} is accepted only with the secret key.")
+
+
+def add_identity(_: Pipeline, draft: Draft) -> None:
+    """Set id, site, source, visitor, session and, where it is vouched for, user."""
+    event, beacon, raw = draft.event, draft.beacon, draft.raw
+    event["id"] = _event_id(draft)
+    event["site"] = beacon.site.key
+    event["source"] = beacon.source
+    event["session_id"] = _short_text(draft, "session_id", raw.get("session_id"))
+    visitor_id = raw.get("visitor_id", beacon.visitor_id)
+    event["visitor_id"] = _short_text(draft, "visitor_id", visitor_id)
+    if beacon.is_trusted:
+        event["user_id"] = _short_text(draft, "user_id", raw.get("user_id", beacon.user_id))
+    elif event["name"] == "$auth":
+        event["user_id"] = _vouched_user_id(draft)
+
+
+def add_time(_: Pipeline, draft: Draft) -> None:
+    """Set time and received_at; correct a page's clock by the moment of sending."""
+    received_ms = draft.beacon.received_ms
+    draft.event["received_at"] = received_ms
+    given = draft.raw.get("time")
+    time_ms = received_ms if given is None else read_instant(given)
+    if time_ms is None:
+        if draft.beacon.is_trusted:
+            raise EventRejected("bad_time", "time is RFC 3339 text or a number of seconds or milliseconds.")
+        draft.correct("bad_time", "time is no instant; the time of receipt was taken.")
+        time_ms = received_ms
+    draft.event["time"] = _plausible_time(draft, time_ms, is_given=given is not None)
+
+
+def add_properties(_: Pipeline, draft: Draft) -> None:
+    """Copy the properties within their limits."""
+    props = draft.raw.get("props")
+    if props is None:
+        return
+    if not isinstance(props, dict):
+        raise EventRejected("bad_props", "props is a JSON object.")
+    draft.props = clean_properties(draft, props)
+    if draft.event["name"] == "$auth":
+        # a signature is a lasting credential: checked by now, kept nowhere
+        draft.props.pop("hash", None)
+
+
+def add_page(_: Pipeline, draft: Draft) -> None:
+    """Set url, path, title and referrer from the event's page."""
+    page = draft.raw.get("page")
+    if not isinstance(page, dict):
+        page = draft.raw  # the server's API may give them flat, named like the columns
+    event = draft.event
+    url = _text(draft, "url", page.get("url"))
+    if url is None and event["name"] == "$page_view":
+        url = _text(draft, "$url", draft.props.get("$url"))
+    event["title"] = _text(draft, "title", page.get("title"))
+    event["referrer"] = _text(draft, "referrer", page.get("referrer"))
+    host = None
+    if url is not None:
+        event["url"] = url
+        host, event["path"] = split_url(url)
+    if event["referrer"] is not None:
+        event["referrer_domain"] = referrer.referrer_domain(event["referrer"], host)
+
+
+def add_origin(pipeline: Pipeline, draft: Draft) -> None:
+    """Set campaign and channel: those of the session's first event that told any."""
+    event = draft.event
+    found = _own_campaign(draft)
+    url = event["url"] or ""
+    click_ids = campaign.click_ids_from_url(url)
+    channel = referrer.channel(event["referrer_domain"], found, bool(click_ids))
+    origin = pipeline.origins.of_session(
+        event["site"], event["session_id"], Origin(found, channel)
+    )
+    event.update(origin.columns())
+
+
+def add_browser(_: Pipeline, draft: Draft) -> None:
+    """Set browser, system, device and type from the user agent and the client hints."""
+    beacon = draft.beacon
+    text = _text(draft, "user_agent", draft.raw.get("user_agent")) if beacon.is_trusted else beacon.user_agent
+    found = user_agent.describe(text, beacon.hints)
+    event = draft.event
+    event["browser"] = found.browser
+    event["browser_version"] = found.browser_version
+    event["os"] = found.os
+    event["os_version"] = found.os_version
+    event["device"] = found.device
+    event["device_type"] = found.device_type
+    is_webdriver = beacon.context.get("webdriver") is True
+    event["bot"] = bots.bot_reason(text, is_webdriver)
+
+
+def add_screen(_: Pipeline, draft: Draft) -> None:
+    """Set what only the browser knows: resolution, language, time zone."""
+    context = draft.beacon.context
+    for column in ("resolution", "language", "timezone"):
+        value = context.get(column)
+        if value is None and draft.beacon.is_trusted:
+            value = draft.raw.get(column)
+        draft.event[column] = _short_text(draft, column, value)
+
+
+def add_place(pipeline: Pipeline, draft: Draft) -> None:
+    """Set country, region and city, then the address as far as the policy keeps it."""
+    ip = draft.beacon.ip
+    if draft.beacon.is_trusted:
+        given = draft.raw.get("ip")
+        ip = client_ip.parse_ip(given) if isinstance(given, str) else None
+        if given is not None and ip is None:
+            draft.correct("bad_ip", "ip is no address; left empty.")
+    if ip is None:
+        return
+    place = pipeline.geo.lookup(ip)
+    event = draft.event
+    event["country"], event["region"], event["city"] = place.country, place.region, place.city
+    if pipeline.ip_policy == "full":
+        event["ip"] = ip
+    elif pipeline.ip_policy == "truncated":
+        event["ip"] = client_ip.truncate_ip(ip)
+
+
+def check_catalogue(pipeline: Pipeline, draft: Draft) -> None:
+    """Apply the catalogue's rules to a system event's attributes, the server's own ones included."""
+    known = pipeline.catalogue.get(draft.event["name"])
+    if known is None:
+        return
+    for attribute in known.server_added:
+        _add_server_attribute(pipeline, draft, attribute)
+    draft.corrections += check_attributes(known, draft.props)
+
+
+STEPS: tuple[Step, ...] = (
+    check_name,
+    check_sender,
+    add_identity,
+    add_time,
+    add_properties,
+    add_page,
+    add_origin,
+    add_browser,
+    add_screen,
+    add_place,
+    check_catalogue,
+)
+
+
+def _event_id(draft: Draft) -> str:
+    given = draft.raw.get("id")
+    if given is None:
+        if not draft.beacon.is_trusted:
+            draft.correct("missing_id", "No id: one was made, so sending this again would store it twice.")
+        return uuid7(draft.beacon.received_ms)
+    if not isinstance(given, str) or not 0 < len(given) <= MAX_ID_LENGTH:
+        raise EventRejected("bad_id", f"An event's id is a text of 1 to {MAX_ID_LENGTH} characters.")
+    return clean_text(given) or "?" if draft.beacon.is_odd else given
+
+
+def _vouched_user_id(draft: Draft) -> str:
+    props = draft.raw.get("props")
+    user_id = props.get("user_id") if isinstance(props, dict) else None
+    signature = props.get("hash") if isinstance(props, dict) else None
+    auth_key = draft.beacon.site.auth_key
+    if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_SHORT_TEXT_LENGTH:
+        raise EventRejected("bad_user_id", f"user_id is a text of 1 to {MAX_SHORT_TEXT_LENGTH} characters.")
+    user_id = clean_text(user_id)
+    if not isinstance(signature, str) or not auth_key or not is_signed(user_id, signature, auth_key):
+        raise EventRejected("wrong_hash", "hash is not the HMAC-SHA256 of user_id under the site's auth key.")
+    return user_id
+
+
+def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
+    beacon = draft.beacon
+    received_ms = beacon.received_ms
+    if beacon.sent_ms is not None and is_given and not beacon.is_trusted:
+        skew_ms = received_ms - beacon.sent_ms
+        if abs(skew_ms) > SKEW_TOLERATED_MS:
+            time_ms += skew_ms
+            draft.correct("clock_skew", f"time was shifted by {skew_ms} ms, the difference of the clocks.")
+    if time_ms > received_ms:
+        draft.correct("time_in_future", "time was later than the receipt; the time of receipt was taken.")
+        return received_ms
+    if not beacon.is_trusted and time_ms < received_ms - OLDEST_FROM_PAGE_MS:
+        draft.correct("time_too_old", "time was more than 30 days before the receipt; 30 days were taken.")
+        return received_ms - OLDEST_FROM_PAGE_MS
+    return time_ms
+
+
+def _own_campaign(draft: Draft) -> dict[str, str]:
+    event = draft.event
+    if event["name"] == "$utm_hit":
+        texts = {column: draft.props.get(f"${column}") for column in campaign.UTM_NAMES}
+        return {column: text[:MAX_SHORT_TEXT_LENGTH] for column, text in texts.items() if isinstance(text, str) and text}
+    return campaign.utm_from_url(event["url"]) if event["url"] else {}
+
+
+def _add_server_attribute(pipeline: Pipeline, draft: Draft, attribute: str) -> None:
+    """Set an attribute that only the server knows; the secret key may bring its own, a page never."""
+    if draft.beacon.is_trusted and attribute in draft.props:
+        return
+    if draft.props.get(attribute) is not None:
+        draft.correct("server_attribute", f"{attribute} is worked out by the server; the given value was dropped.")
+    # the address obeys the policy here too, because the column does
+    draft.props[attribute] = draft.event[attribute[1:]]
+
+
+def _short_text(draft: Draft, name: str, value: Any) -> str | None:
+    return _text(draft, name, value, MAX_SHORT_TEXT_LENGTH)
+
+
+def _text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH) -> str | None:
+    """Return a text column's value; empty is None, numbers become text, everything else is noted and left out."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        draft.correct("ignored_field", f"{name} is no text and was left out.")
+        return None
+    if draft.beacon.is_odd:
+        value = clean_text(value)
+    if len(value) > limit:
+        draft.correct("truncated", f"{name}: cut at {limit} characters.")
+        return value[:limit]
+    return value

@@ -1,0 +1,32 @@
+"""What could not be accepted: one event, or one whole request, with its reason and original payload."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedEvent:
+    """One rejection. Shape: payload is the original JSON (cut at 64 KiB), as it was sent.
+
+    Units:  received_ms is milliseconds since the epoch, UTC.
+    """
+
+    received_ms: int
+    site: str | None
+    event_id: str | None
+    source: str
+    code: str
+    message: str
+    payload: bytes
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the columns of the table `rejected`, without its number."""
+        return (
+            self.received_ms,
+            self.site,
+            self.event_id,
+            self.source,
+            self.code,
+            self.message,
+            self.payload,
+        )

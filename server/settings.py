@@ -1,0 +1,238 @@
+"""The settings: read once from the environment over an optional TOML file, then frozen.
+
+Each field carries its variable, help and reader in its metadata; docs/settings.md is generated from it.
+Nothing else in the code base reads the environment.
+"""
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from server.errors import SettingsError
+from server.sites import Site, read_sites
+
+IpPolicy = Literal["full", "truncated", "none"]
+Role = Literal["all", "collect", "app"]
+Reader = Callable[[Any], Any]
+
+PLACEHOLDERS = frozenset(
+    {"changeme", "change-me", "change_me", "secret", "password", "placeholder", "example", "xxx"}
+)
+MIN_SECRET_LENGTH = 16
+MIN_PASSWORD_LENGTH = 8
+MAX_PORT = 65535
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text that is not empty")
+    return value
+
+
+def _port(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number <= MAX_PORT:
+        raise ValueError("must be a port, 0 to 65535 (0 takes any free one)")
+    return number
+
+
+def _days(value: Any) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError("must be a whole number of days, 1 or more")
+    return number
+
+
+def _one_of(*allowed: str) -> Reader:
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
+def _url_path(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+        raise ValueError("must be a path such as /collect: letters, digits, . _ ~ - and / only")
+    return value
+
+
+def _store(value: Any) -> str:
+    if value == "duckdb":
+        return "duckdb"
+    if isinstance(value, str) and value.startswith(("clickhouse://", "chdb://")):
+        raise ValueError("ClickHouse is not available in this version; use duckdb")
+    raise ValueError("must be duckdb")
+
+
+def _queue(value: Any) -> str:
+    if value == "sqlite":
+        return "sqlite"
+    if isinstance(value, str) and value.startswith("nats://"):
+        raise ValueError("NATS is not available in this version; use sqlite")
+    raise ValueError("must be sqlite")
+
+
+def _secret(value: Any) -> str:
+    text = _text(value)
+    if text.lower().strip("<>") in PLACEHOLDERS or len(set(text)) == 1:
+        raise ValueError("is a placeholder; remove it to have one made at first start")
+    if len(text) < MIN_SECRET_LENGTH:
+        raise ValueError(f"is too short: at least {MIN_SECRET_LENGTH} characters")
+    return text
+
+
+def _password(value: Any) -> str:
+    text = _text(value)
+    if text.lower().strip("<>") in PLACEHOLDERS or len(text) < MIN_PASSWORD_LENGTH:
+        raise ValueError(f"is a placeholder or shorter than {MIN_PASSWORD_LENGTH} characters")
+    return text
+
+
+def _networks(value: Any) -> tuple[IPv4Network | IPv6Network, ...]:
+    texts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("must be a list of CIDRs such as 10.0.0.0/8")
+    # strict: a CIDR with host bits set would silently trust something else than was meant
+    return tuple(ip_network(text.strip(), strict=True) for text in texts if text.strip())
+
+
+def _existing_file(value: Any) -> Path:
+    path = Path(_text(value))
+    if not path.is_file():
+        raise ValueError(f"no file at {path}")
+    return path
+
+
+def _setting(default: Any, reader: Reader, text: str, shown: str | None = None) -> Any:
+    return field(default=default, metadata={"reader": reader, "help": text, "default": shown})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Errors: `read_settings` raises SettingsError with all problems at once."""
+
+    host: str = _setting("127.0.0.1", _text, "address to listen on")
+    port: int = _setting(8000, _port, "port to listen on")
+    data_dir: Path = _setting(
+        Path("data"), Path, "everything kept: queue, store, keys, rejected events", "./data"
+    )
+    store: str = _setting("duckdb", _store, "where stored events live: a DuckDB file in the data folder")
+    queue: str = _setting("sqlite", _queue, "where accepted events wait: a SQLite file in the data folder")
+    secret_key: str | None = _setting(
+        None, _secret, "secret key of the `default` site", "made at first start, kept in the data folder"
+    )
+    auth_key: str | None = _setting(
+        None,
+        _secret,
+        "HMAC key with which the site signs user ids",
+        "made at first start, kept in the data folder",
+    )
+    admin_password: str | None = _setting(
+        None, _password, "opens the dashboard", "made at first start and printed once"
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        (), _networks, "CIDRs whose X-Forwarded-For is believed", "none"
+    )
+    geoip: Path | None = _setting(
+        None, _existing_file, "path of a .mmdb (country or city)", "the bundled country table"
+    )
+    ip: IpPolicy = _setting(
+        "full",
+        _one_of("full", "truncated", "none"),
+        "what is stored of addresses: full, truncated (/24, /48) or none",
+    )
+    retention_days: int | None = _setting(None, _days, "older events are removed", "none: everything is kept")
+    script_path: str = _setting("/tracker.js", _url_path, "another name for the tracker script")
+    collect_path: str = _setting("/collect", _url_path, "another name for the endpoint that receives events")
+    role: Role = _setting(
+        "all",
+        _one_of("all", "collect", "app"),
+        "collect (only receives), app (writes, answers, shows) or all",
+    )
+    sites: Mapping[str, Site] = field(default_factory=dict)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"FOOTFALL_{name.upper()}"
+
+
+def setting_fields() -> list[dataclasses.Field[Any]]:
+    """Return the settings that have a variable, in the order in which they are documented."""
+    return [each for each in dataclasses.fields(Settings) if "reader" in each.metadata]
+
+
+def read_settings(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, **overrides: object
+) -> Settings:
+    """Return the settings from the environment over the file over the defaults.
+
+    Shape:  overrides are settings by name, for example from the command line; they win.
+    Errors: SettingsError, listing every problem.
+    """
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    table = _read_file(file, problems)
+    values: dict[str, Any] = {}
+    known = {each.name: cast("Reader", each.metadata["reader"]) for each in setting_fields()}
+    for name, reader in known.items():
+        variable = variable_of(name)
+        for origin, holder, key in ((variable, environment, variable), (f"{name} in the file", table, name)):
+            if key in holder and holder[key] != "":
+                _read_one(values, name, reader, (origin, holder[key]), problems)
+                break
+    problems += [
+        f"{key}: no such setting; see docs/settings.md"
+        for key in environment
+        if key.startswith("FOOTFALL_")
+        and key.removeprefix("FOOTFALL_").lower() not in known
+        # orchestrators inject variables such as FOOTFALL_SERVICE_HOST and FOOTFALL_PORT_8000_TCP
+        and not key.startswith(("FOOTFALL_SERVICE_", "FOOTFALL_PORT_"))
+    ]
+    problems += [
+        f"{key} in the file: no such setting" for key in table if key not in known and key != "sites"
+    ]
+    values["sites"] = read_sites(table.get("sites", {}), problems, _secret)
+    for name, value in overrides.items():
+        if value is not None:
+            _read_one(values, name, known[name], (f"--{name.replace('_', '-')}", value), problems)
+    if values.get("script_path", "/tracker.js") == values.get("collect_path", "/collect"):
+        problems.append("FOOTFALL_SCRIPT_PATH and FOOTFALL_COLLECT_PATH must differ")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values)
+
+
+def _read_one(
+    values: dict[str, Any], name: str, reader: Reader, origin_value: tuple[str, Any], problems: list[str]
+) -> None:
+    origin, value = origin_value
+    try:
+        values[name] = reader(value)
+    except (ValueError, TypeError) as error:
+        # a secret's own text must never reach a log
+        shown = (
+            "" if name in {"secret_key", "auth_key", "admin_password"} else f" (it is {str(value)[:80]!r})"
+        )
+        problems.append(f"{origin} {error}{shown}")
+
+
+def _read_file(file: Path | None, problems: list[str]) -> dict[str, Any]:
+    path = file or Path("footfall.toml")
+    if not path.exists():
+        if file is not None:
+            problems.append(f"{file}: no such file")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{path}: {error}")
+        return {}

@@ -1,0 +1,79 @@
+"""The sites of one installation: who may send what to each. Read from `[sites.<key>]` by settings."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DEFAULT_SITE = "default"
+_KEYS = {"origins", "secret_key", "auth_key", "server_only", "page_allowed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One site. Its key is public: it may only append.
+
+    Shape:  origins as browsers send them ("https://shop.example"), empty means any;
+            secret_key and auth_key are None until the key folder has supplied them;
+            server_only and page_allowed move event names between the two senders.
+    """
+
+    key: str
+    origins: frozenset[str] = frozenset()
+    secret_key: str | None = None
+    auth_key: str | None = None
+    server_only: frozenset[str] = frozenset()
+    page_allowed: frozenset[str] = frozenset()
+
+    def allows_origin(self, origin: str | None) -> bool:
+        """Return whether a browser at this origin may send; requests without one come from no browser."""
+        return not self.origins or origin is None or origin in self.origins
+
+
+def read_sites(table: Any, problems: list[str], secret: Callable[[Any], str]) -> dict[str, Site]:
+    """Return the sites of a settings file; what is wrong with them is added to problems."""
+    if not isinstance(table, Mapping):
+        problems.append("sites in the file: must be tables such as [sites.shop]")
+        return {}
+    sites = {}
+    for key, values in table.items():
+        found = _read_site(key, values, problems, secret)
+        if found:
+            sites[key] = found
+    return sites
+
+
+def _read_site(key: str, values: Any, problems: list[str], secret: Callable[[Any], str]) -> Site | None:
+    place = f"[sites.{key}]"
+    before = len(problems)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
+        problems.append(f"{place}: a site's key has 1 to 64 letters, digits, _ or -")
+    if not isinstance(values, Mapping):
+        problems.append(f"{place}: must be a table")
+        return None
+    problems += [f"{place} {name}: no such setting" for name in values if name not in _KEYS]
+    keys: dict[str, str] = {}
+    for name in ("secret_key", "auth_key"):
+        if name in values:
+            try:
+                keys[name] = secret(values[name])
+            except ValueError as error:
+                problems.append(f"{place} {name} {error}")
+    names = {name: _names(values, name, place, problems) for name in ("server_only", "page_allowed")}
+    origins = frozenset(each.rstrip("/").lower() for each in _names(values, "origins", place, problems))
+    problems += [
+        f"{place} origins: {each!r} is no origin such as https://shop.example"
+        for each in sorted(origins)
+        if not re.fullmatch(r"https?://[^/\s*]+", each)
+    ]
+    if len(problems) > before:
+        return None
+    return Site(key=key, origins=origins, **names, **keys)  # type: ignore[arg-type]  # the keys are checked above
+
+
+def _names(values: Mapping[str, Any], name: str, place: str, problems: list[str]) -> frozenset[str]:
+    found = values.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, str) and each for each in found):
+        problems.append(f"{place} {name}: must be a list of texts")
+        return frozenset()
+    return frozenset(found)

@@ -1,0 +1,52 @@
+"""The contract that every engine fulfils. Nothing above this package asks which engine runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+Row = tuple[Any, ...]
+FileFormat = Literal["parquet"]
+
+
+class StoreRefused(Exception):
+    """The engine refuses these very events; the same again will be refused again."""
+
+
+class Store(Protocol):
+    """Where accepted events end up and questions are answered.
+
+    Shape:  SQL is in DuckDB's dialect with named parameters ($name); an engine of another dialect translates it.
+    Errors: StoreRefused from `append` for events that no retry will help; anything else is worth a retry.
+    """
+
+    def position(self, queue_id: str) -> int:
+        """Return the number of the last event taken from this queue, 0 before the first."""
+        ...
+
+    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> None:
+        """Add events (lines of JSON) and record the queue's position, both or neither."""
+        ...
+
+    def query(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """Return all rows of a question."""
+        ...
+
+    def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[list[Row]]:
+        """Yield the rows of a question in batches."""
+        ...
+
+    def write_file(self, sql: str, parameters: Mapping[str, Any], path: Path, file_format: FileFormat) -> None:
+        """Write the rows of a question into a file."""
+        ...
+
+    def delete_before(self, time_ms: int) -> int:
+        """Remove events older than an instant, return how many."""
+        ...
+
+    def size_bytes(self) -> int:
+        """Return how much disk the store takes."""
+        ...
+
+    def close(self) -> None:
+        """Release the files."""
+        ...

@@ -1,0 +1,4 @@
+create table if not exists progress (
+    queue_id varchar primary key,
+    position bigint not null
+);
