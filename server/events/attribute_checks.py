@@ -23,11 +23,20 @@ Errors: EventRejected. Never called with None: a null attribute counts as missin
 """
 
 MAX_INTEGER = 2**53
-"""Beyond it JavaScript, and so the tracker and every browser that shows the event, cannot tell neighbours apart."""
+"""Beyond it JavaScript, and so every browser that sends or shows the event, cannot tell neighbours apart."""
 
-_NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*+[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?\s*+", re.ASCII)
+"""Possessive, so that thousands of digits and a letter are refused in one pass."""
+
 _UNLIMITED = 2**62
-_KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+_KINDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def create_check(attribute: Attribute) -> Check:
@@ -49,7 +58,7 @@ def create_check(attribute: Attribute) -> Check:
 
 
 def _create_text_check(name: str, max_length: int | None) -> Check:
-    """Text stays, a number or boolean becomes its text form, what is too long is cut."""
+    """Accept text; turn a number or boolean into its text form; cut what is too long."""
     limit = _UNLIMITED if max_length is None else max_length
     converted = Correction("converted", f"{name} was turned into text")
     truncated = Correction("truncated", f"{name} was cut to {max_length} characters")
@@ -69,7 +78,7 @@ def _create_text_check(name: str, max_length: int | None) -> Check:
 
 
 def _create_enum_check(attribute: Attribute) -> Check:
-    """One of the values; where others are allowed, they are kept and reported."""
+    """Accept one of the values; where others are allowed, keep and report them."""
     name, values = attribute.name, frozenset(attribute.values)
     as_text = _create_text_check(name, None)
     expected = f"{name} must be one of: {', '.join(attribute.values)}"
@@ -87,7 +96,7 @@ def _create_enum_check(attribute: Attribute) -> Check:
 
 
 def _create_integer_check(name: str) -> Check:
-    """An integer within ±2^53; other numbers and numeric text are rounded half away from zero.
+    """Accept an integer within ±2^53; round other numbers and numeric text half away from zero.
 
     Nothing is reported when the number itself stays the same: 12.0 and "12" are 12.
     """
@@ -108,7 +117,7 @@ def _create_integer_check(name: str) -> Check:
 
 
 def _create_id_check(name: str) -> Check:
-    """Text; an integer becomes its decimal text, because 64-bit ids do not survive JavaScript's numbers."""
+    """Accept text; write an integer out, because 64-bit ids do not survive JavaScript's numbers."""
 
     def check(value: object, _corrections: list[Correction]) -> object:
         if type(value) is str:
@@ -122,7 +131,7 @@ def _create_id_check(name: str) -> Check:
 
 
 def _create_list_check(check_item: Check) -> Check:
-    """A list whose items pass their check; a scalar becomes a list of one.
+    """Accept a list whose items pass their check; make a scalar a list of one.
 
     Null items stay: in parallel lists they say that this one product has no picture. However many items are
     corrected, each kind of correction is reported once.
@@ -132,7 +141,8 @@ def _create_list_check(check_item: Check) -> Check:
         items = value if type(value) is list else [value]
         found: list[Correction] = []
         checked = [None if item is None else check_item(item, found) for item in items]
-        corrections.extend(dict.fromkeys(found))
+        if found:
+            corrections.extend(dict.fromkeys(found))
         return checked
 
     return check
@@ -164,8 +174,9 @@ def _exact_number(name: str, value: object) -> Decimal:
             exact = Decimal(value)  # type: ignore[arg-type]  # narrowed by the line above, in a way mypy cannot follow
         except ArithmeticError:  # an exponent beyond Decimal's own limits
             raise EventRejected("invalid_value", f"{name} must be within -2^53 and 2^53") from None
-        if exact.is_finite():
-            return exact
+        if not exact.is_finite():
+            raise EventRejected("wrong_type", f"{name} must be finite")
+        return exact
     raise _wrong_type(name, "a number", value)
 
 

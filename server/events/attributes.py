@@ -1,11 +1,11 @@
-"""What the catalogue says about one attribute of a system event. Data only; `attribute_checks.py` applies it."""
+"""What the catalogue says about one attribute of an event: data, which `attribute_checks.py` applies."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 Sender = Literal["page", "server"]
-"""Who may send an event: `page` the public key too, `server` only the secret key, a webhook or the product."""
+"""Who may send an event: `page` also the public key; `server` only the secret key, a webhook, the product."""
 
 AddedBy = Literal["sender", "server"]
 """Who fills an attribute in: whoever sends the event, or always Footfall itself."""
