@@ -122,10 +122,9 @@ def _create_id_check(name: str) -> Check:
     def check(value: object, _corrections: list[Correction]) -> object:
         if type(value) is str:
             return value
-        is_whole = type(value) is int or (type(value) is float and value.is_integer())
-        if not is_whole:
-            raise _wrong_type(name, "text or a whole number", value)
-        return f"{_exact_number(name, value):f}"
+        if type(value) is int or (type(value) is float and value.is_integer()):
+            return f"{Decimal(int(value)):f}"
+        raise _wrong_type(name, "text or a whole number", value)
 
     return check
 
@@ -149,7 +148,7 @@ def _create_list_check(check_item: Check) -> Check:
 
 
 def _text_form(name: str, value: object) -> str:
-    """Return a boolean or number as JSON writes it."""
+    """Return a boolean or number as JSON writes it; Decimal writes integers that are too long for `str`."""
     if value is True:
         return "true"
     if value is False:

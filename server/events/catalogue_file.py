@@ -88,9 +88,7 @@ def _event(
     )
 
 
-def _attributes_of(
-    where: str, table: dict[str, Any], definitions: dict[str, Attribute]
-) -> tuple[Attribute, ...]:
+def _attributes_of(where: str, table: dict[str, Any], definitions: dict[str, Attribute]) -> tuple[Attribute, ...]:
     """Return the event's attributes: the shared definitions with what this event says about them."""
     keys: list[str] = table.get("attributes", [])
     required, server_added = set(table.get("required", ())), set(table.get("server_added", ()))

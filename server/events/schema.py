@@ -1,10 +1,10 @@
 """The catalogue as JSON Schema (draft 2020-12), for `GET /api/catalogue`.
 
-A schema describes an event's `props` as they are stored. Props that fit are accepted without a correction
-(but for the open list of `$type`), and whatever `check_attributes` lets through fits afterwards. What is accepted but corrected on the way ("12" for
-12, a number for a text, one product for a list of one) is left out on purpose: a schema that also took the
-repaired forms would stop helping the people who read it. JSON Schema cannot say that the parallel lists of
-`$cart_viewed` have one length; the description says it.
+A schema describes an event's `props` as they are stored. Props that fit are accepted without a correction (but
+for the open list of `$type`), and whatever `check_attributes` lets through fits afterwards. What is accepted
+and corrected on the way ("12" for 12, a number for a text, one product for a list of one) is left out on
+purpose: a schema that also took the repaired forms would stop helping the people who read it. JSON Schema
+cannot say that the parallel lists of `$cart_viewed` have one length; the event's description does.
 """
 
 from typing import Any

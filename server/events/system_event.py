@@ -65,6 +65,4 @@ def _require_equal_lengths(event: SystemEvent, lists: dict[str, Any]) -> None:
     """
     if len({len(items) for items in lists.values()}) > 1:
         lengths = ", ".join(f"{name} {len(items)}" for name, items in lists.items())
-        raise EventRejected(
-            "list_lengths_differ", f"the lists of {event.name} have different lengths: {lengths}"
-        )
+        raise EventRejected("list_lengths_differ", f"the lists of {event.name} have different lengths: {lengths}")
