@@ -17,13 +17,12 @@ from typing import Any, Literal, cast
 from server.errors import SettingsError
 from server.sites import Site, read_sites
 
+Network = IPv4Network | IPv6Network
 IpPolicy = Literal["full", "truncated", "none"]
 Role = Literal["all", "collect", "app"]
 Reader = Callable[[Any], Any]
 
-PLACEHOLDERS = frozenset(
-    {"changeme", "change-me", "change_me", "secret", "password", "placeholder", "example", "xxx"}
-)
+PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "secret", "password", "placeholder", "example", "xxx"})
 MIN_SECRET_LENGTH = 16
 MIN_PASSWORD_LENGTH = 8
 MAX_PORT = 65535
@@ -96,7 +95,7 @@ def _password(value: Any) -> str:
     return text
 
 
-def _networks(value: Any) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(value: Any) -> tuple[Network, ...]:
     texts = value.split(",") if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError("must be a list of CIDRs such as 10.0.0.0/8")
@@ -121,9 +120,7 @@ class Settings:
 
     host: str = _setting("127.0.0.1", _text, "address to listen on")
     port: int = _setting(8000, _port, "port to listen on")
-    data_dir: Path = _setting(
-        Path("data"), Path, "everything kept: queue, store, keys, rejected events", "./data"
-    )
+    data_dir: Path = _setting(Path("data"), Path, "everything kept: queue, store, keys, rejected events", "./data")
     store: str = _setting("duckdb", _store, "where stored events live: a DuckDB file in the data folder")
     queue: str = _setting("sqlite", _queue, "where accepted events wait: a SQLite file in the data folder")
     secret_key: str | None = _setting(
@@ -138,9 +135,7 @@ class Settings:
     admin_password: str | None = _setting(
         None, _password, "opens the dashboard", "made at first start and printed once"
     )
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
-        (), _networks, "CIDRs whose X-Forwarded-For is believed", "none"
-    )
+    trusted_proxies: tuple[Network, ...] = _setting((), _networks, "CIDRs whose X-Forwarded-For is believed", "none")
     geoip: Path | None = _setting(
         None, _existing_file, "path of a .mmdb (country or city)", "the bundled country table"
     )
@@ -197,9 +192,7 @@ def read_settings(
         # orchestrators inject variables such as FOOTFALL_SERVICE_HOST and FOOTFALL_PORT_8000_TCP
         and not key.startswith(("FOOTFALL_SERVICE_", "FOOTFALL_PORT_"))
     ]
-    problems += [
-        f"{key} in the file: no such setting" for key in table if key not in known and key != "sites"
-    ]
+    problems += [f"{key} in the file: no such setting" for key in table if key not in known and key != "sites"]
     values["sites"] = read_sites(table.get("sites", {}), problems, _secret)
     for name, value in overrides.items():
         if value is not None:
@@ -219,9 +212,7 @@ def _read_one(
         values[name] = reader(value)
     except (ValueError, TypeError) as error:
         # a secret's own text must never reach a log
-        shown = (
-            "" if name in {"secret_key", "auth_key", "admin_password"} else f" (it is {str(value)[:80]!r})"
-        )
+        shown = "" if name in {"secret_key", "auth_key", "admin_password"} else f" (it is {str(value)[:80]!r})"
         problems.append(f"{origin} {error}{shown}")
 
 

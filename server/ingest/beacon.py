@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.enrich.user_agent import Hints
+from server.enrich.hints import Hints
 from server.events.model import Correction, Source, StoredEvent
 from server.sites import Site
 

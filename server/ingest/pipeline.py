@@ -151,9 +151,7 @@ def add_origin(pipeline: Pipeline, draft: Draft) -> None:
     url = event["url"] or ""
     click_ids = campaign.click_ids_from_url(url)
     channel = referrer.channel(event["referrer_domain"], found, bool(click_ids))
-    origin = pipeline.origins.of_session(
-        event["site"], event["session_id"], Origin(found, channel)
-    )
+    origin = pipeline.origins.of_session(event["site"], event["session_id"], Origin(found, channel))
     event.update(origin.columns())
 
 
@@ -208,7 +206,7 @@ def check_catalogue(pipeline: Pipeline, draft: Draft) -> None:
     if known is None:
         return
     for attribute in known.server_added:
-        _add_server_attribute(pipeline, draft, attribute)
+        _add_server_attribute(draft, attribute)
     draft.corrections += check_attributes(known, draft.props)
 
 
@@ -271,12 +269,14 @@ def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
 def _own_campaign(draft: Draft) -> dict[str, str]:
     event = draft.event
     if event["name"] == "$utm_hit":
-        texts = {column: draft.props.get(f"${column}") for column in campaign.UTM_NAMES}
-        return {column: text[:MAX_SHORT_TEXT_LENGTH] for column, text in texts.items() if isinstance(text, str) and text}
+        texts: dict[str, Any] = {column: draft.props.get(f"${column}") for column in campaign.UTM_NAMES}
+        return {
+            column: text[:MAX_SHORT_TEXT_LENGTH] for column, text in texts.items() if isinstance(text, str) and text
+        }
     return campaign.utm_from_url(event["url"]) if event["url"] else {}
 
 
-def _add_server_attribute(pipeline: Pipeline, draft: Draft, attribute: str) -> None:
+def _add_server_attribute(draft: Draft, attribute: str) -> None:
     """Set an attribute that only the server knows; the secret key may bring its own, a page never."""
     if draft.beacon.is_trusted and attribute in draft.props:
         return

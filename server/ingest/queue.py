@@ -26,7 +26,6 @@ Tables
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 import threading
 from collections import deque
@@ -145,6 +144,27 @@ class Queue:
             return None
         return row[0] if row else None
 
+    def waiting(self) -> int:
+        """Return how many accepted events are not yet in the store; blocks shortly."""
+        with contextlib.closing(open_database(self._path)) as database:
+            return int(database.execute("select count(*) from waiting").fetchone()[0])
+
+    def list_rejected(self, limit: int, before: int | None, site: str | None) -> list[dict[str, Any]]:
+        """Return rejected events, newest first, as rows by column.
+
+        Shape:  before is the number to go on from; site None means all; the site `default` also sees what
+                named no known site.
+        """
+        with contextlib.closing(open_database(self._path)) as database:
+            database.row_factory = sqlite3.Row
+            rows = database.execute(
+                "select * from rejected where seq < coalesce(:before, 9223372036854775807)"
+                " and (:site is null or site = :site or (site is null and :site = 'default'))"
+                " order by seq desc limit :limit",
+                {"before": before, "site": site, "limit": limit},
+            )
+            return [dict(row) for row in rows]
+
     def close(self) -> None:
         """Commit what is pending, stop the committer, close the file."""
         self._is_stopping = True
@@ -243,12 +263,7 @@ def insert_records(database: sqlite3.Connection, group: Sequence[Submission], da
     database.execute("release ids")
     database.executemany(
         "insert into waiting (event) values (?)",
-        [
-            (record.event,)
-            for each in group
-            for record, is_new in zip(each.records, each.is_new, strict=True)
-            if is_new
-        ],
+        [(record.event,) for each in group for record, is_new in zip(each.records, each.is_new, strict=True) if is_new],
     )
 
 
@@ -268,7 +283,8 @@ def _insert_rest(database: sqlite3.Connection, submission: Submission, day: int)
         insert_rejected(database, submission.rejected)
     if submission.origins:
         database.executemany(
-            "insert or ignore into session_origins values (?, ?, ?, ?)", [(*row, day) for row in submission.origins]
+            "insert or ignore into session_origins values (?, ?, ?, ?)",
+            [(*row, day) for row in submission.origins],
         )
     if submission.work is not None:
         submission.work(database)

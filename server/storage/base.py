@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 Row = tuple[Any, ...]
-FileFormat = Literal["parquet"]
 
 
 class StoreRefused(Exception):
@@ -35,8 +34,8 @@ class Store(Protocol):
         """Yield the rows of a question in batches."""
         ...
 
-    def write_file(self, sql: str, parameters: Mapping[str, Any], path: Path, file_format: FileFormat) -> None:
-        """Write the rows of a question into a file."""
+    def write_parquet(self, sql: str, parameters: Mapping[str, Any], path: Path) -> None:
+        """Write the rows of a question into a Parquet file."""
         ...
 
     def delete_before(self, time_ms: int) -> int:

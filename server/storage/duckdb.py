@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from server.events.model import COLUMNS
-from server.storage.base import FileFormat, Row, StoreRefused
+from server.storage.base import Row, StoreRefused
 
 MEMORY_LIMIT = "256MB"
 BATCH_ROWS = 2_000
@@ -76,12 +76,10 @@ class DuckDBStore:
             while rows := cursor.fetchmany(BATCH_ROWS):
                 yield rows
 
-    def write_file(self, sql: str, parameters: Mapping[str, Any], path: Path, file_format: FileFormat) -> None:
-        """Write the rows of a question into a file."""
+    def write_parquet(self, sql: str, parameters: Mapping[str, Any], path: Path) -> None:
+        """Write the rows of a question into a Parquet file."""
         with self._database.cursor() as cursor:
-            # the path is ours, made by the caller in the data folder; a quote in it is doubled all the same
-            target = str(path).replace("'", "''")
-            cursor.execute(f"copy ({sql}) to '{target}' (format {file_format})", dict(parameters))
+            cursor.sql(sql, params=dict(parameters)).write_parquet(str(path))
 
     def delete_before(self, time_ms: int) -> int:
         """Remove events older than an instant, return how many."""
@@ -106,6 +104,6 @@ def _insert_statement(incoming: Path) -> str:
     values = ", ".join(f'epoch_ms("{name}")' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items())
     file = str(incoming).replace("'", "''")
     return (
-        f"insert into events select {values} from"
+        f"insert into events select {values} from"  # noqa: S608 - columns and path are the program's own
         f" read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
     )

@@ -1,0 +1,7 @@
+"""`python -m server` is the command `footfall`."""
+
+import sys
+
+from server.cli import main
+
+sys.exit(main())

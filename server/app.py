@@ -1,0 +1,164 @@
+"""The application: makes the parts, starts and stops them, turns errors into answers.
+
+`create_app(settings)` runs alone under any ASGI server, or mounted in another application
+(`app.mount("/t", create_app(settings))`): frameworks do not start mounted applications, so this one starts
+itself with its first request then.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import duckdb
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.clock import Clock, now_ms
+from server.enrich.client_ip import parse_networks
+from server.enrich.geo import Geo
+from server.errors import FootfallError, SettingsError
+from server.events.catalogue import load_catalogue
+from server.ingest.accounts import Accounts
+from server.ingest.live import Live
+from server.ingest.origins import Origins
+from server.ingest.pipeline import Pipeline
+from server.ingest.queue import Queue
+from server.ingest.receive import Receiver
+from server.ingest.writer import Writer
+from server.routes import create_routes
+from server.settings import Settings, read_settings
+from server.storage.base import Store
+from server.storage.duckdb import DuckDBStore
+from server.web.answers import JsonAnswer, error_answer
+from server.web.auth import Auth
+from server.web.keys import complete_sites, open_keys
+from server.web.parts import Parts
+from server.web.script import Script
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = now_ms) -> Starlette:
+    """Return the application. Errors: SettingsError when the settings are wrong, or at start the data folder."""
+    chosen = settings or read_settings()
+
+    def start() -> None:
+        if not hasattr(app.state, "parts"):
+            app.state.parts = create_parts(chosen, clock)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        start()
+        try:
+            yield
+        finally:
+            parts: Parts = app.state.parts
+            del app.state.parts
+            await run_in_threadpool(close_parts, parts)
+
+    app = Starlette(
+        routes=create_routes(chosen),
+        lifespan=lifespan,
+        middleware=[Middleware(StartFirst, start=start)],
+        exception_handlers={
+            FootfallError: _answer_error,
+            HTTPException: _answer_http_error,
+            Exception: _answer_fault,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class StartFirst:
+    """Starts a mounted application with its first request. A started one pays one attribute look-up."""
+
+    def __init__(self, app: ASGIApp, start: Callable[[], None]) -> None:
+        self._app = app
+        self._start = start
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start, then pass the request on."""
+        if scope["type"] == "http":
+            self._start()
+        await self._app(scope, receive, send)
+
+
+def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
+    """Return the running parts: files open, threads started."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        keys = open_keys(settings)
+        sites = complete_sites(settings, keys)
+        path = settings.data_dir / "queue.sqlite"
+        queue = Queue(path, clock=clock)
+    except (OSError, sqlite3.Error) as error:
+        raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
+    catalogue = load_catalogue()
+    geo = Geo(settings.geoip)
+    accounts, live = Accounts(), Live()
+    pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=Origins(queue.find_origin), ip_policy=settings.ip)
+    store, writer = _open_store(settings, queue, path, clock) if settings.role != "collect" else (None, None)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        catalogue=catalogue,
+        keys=keys,
+        sites=sites,
+        auth=Auth(keys, sites),
+        script=Script(settings),
+        geo=geo,
+        trusted_proxies=parse_networks(str(network) for network in settings.trusted_proxies),
+        accounts=accounts,
+        live=live,
+        queue=queue,
+        receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live),
+        store=store,
+        writer=writer,
+    )
+
+
+def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> tuple[Store, Writer]:
+    try:
+        store = DuckDBStore(settings.data_dir / "events.duckdb")
+    except duckdb.Error as error:
+        queue.close()
+        raise SettingsError([f"the store in {settings.data_dir} cannot be opened: {error}"]) from error
+    writer = Writer(queue, path, store, retention_days=settings.retention_days, clock=clock)
+    writer.start()
+    return store, writer
+
+
+def close_parts(parts: Parts) -> None:
+    """Drain the queue into the store and close everything; blocks until done."""
+    parts.live.close()
+    if parts.writer is not None:
+        parts.writer.close()
+    parts.queue.close()
+    if parts.store is not None:
+        parts.store.close()
+    parts.geo.close()
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, FootfallError):  # the framework calls it for nothing else
+        raise error
+    return error_answer(error)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):  # as above
+        raise error
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    told = {"error": {"code": code, "message": error.detail, "hint": f"{request.url.path}: see /openapi.json."}}
+    return JsonAnswer(told, status_code=error.status_code, headers=dict(error.headers or {}))
+
+
+async def _answer_fault(_request: Request, _error: Exception) -> Response:
+    """Answer what nobody foresaw; the server logs the traceback."""
+    told = {"error": {"code": "internal", "message": "The server has a fault; see its log.", "hint": "Send again."}}
+    return JsonAnswer(told, status_code=500)

@@ -1,0 +1,111 @@
+"""The command `footfall`: serve, demo, export, doctor, version. Called by people and by process managers."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from server import __version__
+from server.errors import FootfallError, SettingsError
+from server.settings import Settings, read_settings
+
+EXIT_WRONG_SETTINGS = 2
+
+_EPILOG = """\
+examples:
+  footfall serve                         listen on 127.0.0.1:8000, keep everything in ./data
+  FOOTFALL_PORT=9000 footfall serve      every setting has a variable, see docs/settings.md
+  footfall demo                          the same, and the address of the demo shop
+  footfall export --format csv > all.csv everything that is stored
+  footfall doctor                        what is wrong here, and what to do about it
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0 done, 1 failed, 2 wrong settings or usage."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] | None = getattr(chosen, "run", None)
+    if run is None:
+        parser.print_help()
+        return EXIT_WRONG_SETTINGS
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return run(chosen)
+    except SettingsError as error:
+        print("footfall cannot start:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  - {problem}", file=sys.stderr)
+        return EXIT_WRONG_SETTINGS
+    except FootfallError as error:
+        print(f"footfall: {error.message} {error.hint}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="footfall",
+        description="A self-hosted event tracker: one script tag, one process, one folder.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add(commands, "serve", _serve, "receive, keep and show events")
+    _add(commands, "demo", _demo, "serve, and say where the demo shop is")
+    export = _add(commands, "export", _export, "write all stored events to standard output or a file")
+    export.add_argument("--format", choices=("ndjson", "csv", "parquet"), default="ndjson")
+    export.add_argument("--output", type=Path, metavar="FILE", help="parquet needs one; default: standard output")
+    for name in ("site", "name", "since", "until"):
+        export.add_argument(f"--{name}", help="as in GET /api/events")
+    _add(commands, "doctor", _doctor, "check folder, disk, keys, geo file, proxies and the running server")
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(run=_version)
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text.capitalize() + ".", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file; ./footfall.toml when it exists")
+    parser.add_argument("--host", metavar="ADDRESS", help="FOOTFALL_HOST")
+    parser.add_argument("--port", metavar="PORT", help="FOOTFALL_PORT")
+    parser.add_argument("--data-dir", metavar="FOLDER", help="FOOTFALL_DATA_DIR")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _settings(chosen: argparse.Namespace) -> Settings:
+    return read_settings(file=chosen.config, host=chosen.host, port=chosen.port, data_dir=chosen.data_dir)
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from server.serving import serve
+
+    return serve(_settings(chosen), shows_demo=False)
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from server.serving import serve
+
+    return serve(_settings(chosen), shows_demo=True)
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from server.exporting import export
+
+    filters = {name: getattr(chosen, name) for name in ("site", "name", "since", "until") if getattr(chosen, name)}
+    return export(_settings(chosen), chosen.format, chosen.output, filters)
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from server.doctor import examine
+
+    return examine(_settings(chosen))
+
+
+def _version(_: argparse.Namespace) -> int:
+    print(f"footfall {__version__}")
+    return 0

@@ -1,0 +1,79 @@
+"""Single events, newest first: a page of them with a cursor, or all of them as a stream."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from server.errors import BadRequest
+from server.events.model import COLUMNS
+from server.events.wire import write_instant
+from server.reports.filters import Filter
+from server.storage.base import Row, Store
+
+Event = dict[str, Any]
+
+_SELECTED = ", ".join(f'epoch_ms("{name}")' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items())
+_AFTER_CURSOR = "(time, id) < (epoch_ms($cursor_ms), $cursor_id)"
+_INSTANTS = tuple(name for name, kind in COLUMNS.items() if kind == "instant")
+
+
+def list_events(store: Store, wanted: Filter, limit: int, cursor: str | None) -> tuple[list[Event], str | None]:
+    """Return up to `limit` events, newest first, and the cursor of the rest or None.
+
+    Errors: BadRequest for a cursor that this API did not make.
+    """
+    where, parameters = wanted.where()
+    if cursor is not None:
+        time_ms, event_id = _read_cursor(cursor)
+        where += f" and {_AFTER_CURSOR}"
+        parameters |= {"cursor_ms": time_ms, "cursor_id": event_id}
+    # the where clause is built from constants, values are parameters
+    sql = f"select {_SELECTED} from events where {where} order by time desc, id desc limit $limit"  # noqa: S608
+    rows = store.query(sql, {**parameters, "limit": limit + 1})
+    events = [_event(row) for row in rows[:limit]]
+    return events, _write_cursor(rows[limit - 1]) if len(rows) > limit else None
+
+
+def stream_events(store: Store, wanted: Filter) -> Iterator[list[Event]]:
+    """Yield all events, newest first, in batches."""
+    where, parameters = wanted.where()
+    sql = f"select {_SELECTED} from events where {where} order by time desc, id desc"  # noqa: S608 - as above
+    for rows in store.stream(sql, parameters):
+        yield [_event(row) for row in rows]
+
+
+def write_events(store: Store, wanted: Filter, path: Path) -> None:
+    """Write all events, oldest first, into a Parquet file."""
+    where, parameters = wanted.where()
+    store.write_parquet(f"select * from events where {where} order by time, id", parameters, path)  # noqa: S608 - as above
+
+
+def _event(row: Row) -> Event:
+    event = dict(zip(COLUMNS, row, strict=True))
+    for name in _INSTANTS:
+        event[name] = write_instant(event[name])
+    event["props"] = orjson.loads(event["props"] or "{}")
+    return event
+
+
+def _write_cursor(row: Row) -> str:
+    event = dict(zip(COLUMNS, row, strict=True))
+    return base64.urlsafe_b64encode(orjson.dumps([event["time"], event["id"]])).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        time_ms, event_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise _bad_cursor() from error
+    if not isinstance(time_ms, int) or isinstance(time_ms, bool) or not isinstance(event_id, str):
+        raise _bad_cursor()
+    return time_ms, event_id
+
+
+def _bad_cursor() -> BadRequest:
+    return BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")

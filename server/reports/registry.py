@@ -1,0 +1,15 @@
+"""The metrics and dimensions of reports: each a name and its SQL. Identifiers in SQL come only from here."""
+
+from server.events.model import COLUMNS
+
+METRICS = {
+    "events": "count(*)",
+    "visitors": "count(distinct visitor_id)",
+    "sessions": "count(distinct session_id)",
+}
+
+DIMENSIONS = {
+    **{name: f'"{name}"' for name, kind in COLUMNS.items() if kind == "text"},
+    # where a visit came from, in one word: the campaign's own name for it, else the referring site
+    "traffic_source": "coalesce(utm_source, referrer_domain, channel)",
+}

@@ -1,0 +1,59 @@
+"""Every path of the application, in one table. What is not here does not exist."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from server.settings import Settings
+from server.web import catalogue, demo, events, health, live, pages, rejected, script, stats
+from server.web.collect import Collect
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_routes(settings: Settings) -> list[BaseRoute]:
+    """Return the routes of a role. Order: the hot path first, because routes are tried in turn."""
+    routes: list[BaseRoute] = []
+    if settings.role != "app":
+        routes += _ingest(settings)
+    routes += _both("/health/live", health.get_live)
+    routes += _both("/health/ready", health.get_ready)
+    routes += _both("/metrics", health.get_metrics)
+    routes += _both("/openapi.json", catalogue.get_openapi)
+    routes += _both("/api/catalogue", catalogue.get_catalogue)
+    if settings.role != "collect":
+        routes += _api()
+        routes += demo.routes
+        routes += pages.routes
+    return routes
+
+
+def _ingest(settings: Settings) -> list[BaseRoute]:
+    collect = Collect()
+    paths = (settings.collect_path, settings.collect_path + "/")
+    routes: list[BaseRoute] = [Route(path, collect, include_in_schema=False) for path in paths]
+    routes.append(Route(settings.script_path, script.serve_script))
+    routes.append(Route(settings.script_path + ".sri", script.serve_integrity))
+    stem, dot, ending = settings.script_path.rpartition(".")
+    hashed = f"{stem}.{{hash}}{dot}{ending}" if dot else f"{settings.script_path}.{{hash}}"
+    routes.append(Route(hashed, script.serve_hashed_script))
+    return routes
+
+
+def _api() -> list[BaseRoute]:
+    return [
+        *_both("/api/events", events.get_events),
+        *_both("/api/events", events.post_events, "POST"),
+        *_both("/api/events/names", events.get_names),
+        *_both("/api/export", events.get_export),
+        *_both("/api/stats", stats.get_stats),
+        *_both("/api/rejected", rejected.get_rejected),
+        *_both("/api/live", live.get_live),
+    ]
+
+
+def _both(path: str, endpoint: Endpoint, method: str = "GET") -> list[BaseRoute]:
+    """Return the route with and without a slash at its end: a redirect would lose a preflighted request."""
+    return [Route(path, endpoint, methods=[method]), Route(path + "/", endpoint, methods=[method])]

@@ -1,0 +1,85 @@
+"""Running the server: uvicorn with uvloop and httptools, and what a person reads when it starts."""
+
+import logging
+import socket
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+
+from server.app import create_app
+from server.settings import Settings
+from server.web.parts import Parts
+
+GRACE_S = 10
+BACKLOG = 2048
+
+log = logging.getLogger("footfall")
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does; ends live streams before it waits for connections."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, *, shows_demo: bool) -> None:
+        super().__init__(config)
+        self._app = app
+        self._shows_demo = shows_demo
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell where."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            sys.stdout.write(_greeting(self._app.state.parts, host, port, shows_demo=self._shows_demo))
+            sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End live streams, which never end by themselves, then stop as usual."""
+        parts: Parts | None = getattr(self._app.state, "parts", None)
+        if parts is not None:
+            parts.live.close()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, *, shows_demo: bool) -> int:
+    """Serve until told to stop; return the exit status. Errors: SettingsError."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,  # addresses are resolved by our own, stricter rules
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = _Server(config, app, shows_demo=shows_demo)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _greeting(parts: Parts, host: str, port: int, *, shows_demo: bool) -> str:
+    shown_host = f"[{host}]" if ":" in host else host
+    base_url = f"http://{shown_host}:{port}"
+    site = next(iter(parts.sites))
+    lines = ["", f"  Footfall listens on {base_url}"]
+    if shows_demo:
+        lines.append(f"  Demo shop            {base_url}/demo/")
+    lines += [f"  Dashboard            {base_url}/", f"  Password             {_password(parts)}"]
+    lines += ["", "  Paste this into your pages:", ""]
+    lines += ["    " + line for line in parts.script.snippet(base_url, site).html().splitlines()]
+    return "\n".join([*lines, ""])
+
+
+def _password(parts: Parts) -> str:
+    if parts.keys.new_password is not None:
+        return f"{parts.keys.new_password}   (shown only now; kept as a hash)"
+    if parts.settings.admin_password is not None:
+        return "as set by FOOTFALL_ADMIN_PASSWORD"
+    file = parts.settings.data_dir / "keys" / "admin_password.argon2"
+    return f"as shown at the first start (forgotten? delete {file} and start again)"

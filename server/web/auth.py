@@ -1,0 +1,109 @@
+"""Who may ask: the secret key of a site, or the dashboard's signed cookie."""
+
+import base64
+import binascii
+import hmac
+import time
+from collections import deque
+from collections.abc import Mapping
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from server.errors import NotAuthorised, TooManyRequests
+from server.sites import Site
+from server.web.keys import Keys, is_password
+
+COOKIE = "footfall_session"
+SESSION_MAX_AGE_S = 14 * 24 * 3600
+TRIES = 10
+TRIES_WINDOW_S = 60
+
+
+class Auth:
+    """Checks keys, the password and the cookie; counts wrong passwords."""
+
+    def __init__(self, keys: Keys, sites: Mapping[str, Site]) -> None:
+        self._sites = sites
+        self._password_hash = keys.password_hash
+        # the password's hash is part of the signing key: a new password ends all sessions
+        self._serializer = URLSafeTimedSerializer(keys.cookie_key + keys.password_hash, salt="footfall.dashboard")
+        self._tries: deque[float] = deque(maxlen=TRIES)
+
+    def site_of_key(self, connection: HTTPConnection) -> Site:
+        """Return the site whose secret key the request carries.
+
+        Shape:  `Authorization: Bearer <key>`, or Basic with the key as user name or password.
+        Errors: NotAuthorised.
+        """
+        given = _key_of(connection.headers.get("authorization", ""))
+        if not given:
+            raise NotAuthorised(
+                "missing_key", "The secret key is missing.", "Send the header `Authorization: Bearer <secret key>`."
+            )
+        found = None
+        for site in self._sites.values():  # all of them, always: the time tells nothing
+            if site.secret_key and hmac.compare_digest(site.secret_key.encode(), given.encode()):
+                found = site
+        if found is None:
+            raise NotAuthorised("wrong_key", "This is no site's secret key.", "See `footfall doctor` for where it is.")
+        return found
+
+    def readable_site(self, connection: HTTPConnection) -> str | None:
+        """Return the site whose events the request may read: the key's own, or None (all) for the dashboard."""
+        if "authorization" not in connection.headers and self.is_signed_in(connection):
+            return None
+        return self.site_of_key(connection).key
+
+    def check_password(self, password: str) -> bool:
+        """Return whether this is the dashboard's password. Slow: call it in a thread."""
+        return is_password(password, self._password_hash)
+
+    def is_signed_in(self, connection: HTTPConnection) -> bool:
+        """Return whether the request carries the dashboard's cookie."""
+        cookie = connection.cookies.get(COOKIE)
+        if not cookie:
+            return False
+        try:
+            return bool(self._serializer.loads(cookie, max_age=SESSION_MAX_AGE_S) == "admin")
+        except BadData:
+            return False
+
+    def sign_in(self, connection: HTTPConnection, response: Response) -> None:
+        """Set the cookie: for this application's paths, out of reach of scripts and of other sites' requests."""
+        response.set_cookie(
+            COOKIE,
+            self._serializer.dumps("admin"),
+            max_age=SESSION_MAX_AGE_S,
+            path=connection.scope.get("root_path", "") or "/",
+            secure=connection.url.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )
+
+    def sign_out(self, connection: HTTPConnection, response: Response) -> None:
+        """Remove the cookie."""
+        response.delete_cookie(COOKIE, path=connection.scope.get("root_path", "") or "/")
+
+    def throttle(self) -> None:
+        """Count a try to sign in. Errors: TooManyRequests beyond TRIES in TRIES_WINDOW_S seconds, from anywhere."""
+        now = time.monotonic()
+        if len(self._tries) == TRIES and now - self._tries[0] < TRIES_WINDOW_S:
+            raise TooManyRequests(
+                "too_many_tries", "Too many tries to sign in.", "Wait a minute.", retry_after_s=TRIES_WINDOW_S
+            )
+        self._tries.append(now)
+
+
+def _key_of(header: str) -> str | None:
+    scheme, _, rest = header.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(rest.strip(), validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return user or password
+    return None

@@ -1,0 +1,151 @@
+"""`/collect`: the public way in. POST takes a tracker's batch, GET is the pixel, OPTIONS the preflight.
+
+A bare ASGI endpoint: this is the one path where each microsecond counts.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from server.errors import BadRequest, FootfallError, Forbidden, NotFound
+from server.events.model import Source
+from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, decode
+from server.ingest.receive import Outcome
+from server.ingest.rejected import RejectedEvent
+from server.web.answers import cors_headers, error_answer, preflight_headers
+from server.web.beacons import events_of, page_beacon, site_for
+from server.web.parts import Parts
+from server.web.requests import ClientGone, RequestHead, read_body, read_head
+
+PIXEL = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,"
+    b"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
+_ONE_ACCEPTED = b'{"accepted":1,"duplicate":0,"rejected":[],"warnings":[]}'
+_PIXEL_FIELDS = ("id", "name", "time", "session_id", "visitor_id")
+_PAGE_FIELDS = ("url", "title", "referrer")
+_ENVELOPE_FIELDS = ("site", "sent_at")
+_CONTEXT_FIELDS = ("resolution", "language", "timezone")
+
+
+class Collect:
+    """The ASGI endpoint."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        parts: Parts = scope["app"].state.parts
+        head = read_head(scope)
+        origin = head.get("origin")
+        try:
+            method = scope["method"]
+            if method == "POST":
+                await _answer(send, await _take_batch(parts, scope, receive, head), origin)
+            elif method in {"GET", "HEAD"}:
+                await (await _take_pixel(parts, scope, head))(scope, receive, send)
+            elif method == "OPTIONS":
+                headers = preflight_headers(origin, head.get("access-control-request-headers"))
+                await Response(status_code=204, headers=headers)(scope, receive, send)
+            else:
+                await Response(status_code=405, headers={"allow": "GET, POST, OPTIONS"})(scope, receive, send)
+        except FootfallError as error:
+            parts.accounts.refused_requests[error.code] += 1
+            await error_answer(error, cors_headers(origin))(scope, receive, send)
+        except ClientGone:
+            parts.accounts.refused_requests["client_gone"] += 1
+
+
+async def _take_batch(parts: Parts, scope: Scope, receive: Receive, head: RequestHead) -> bytes:
+    """Return the answer's JSON to a tracker's batch. Errors: FootfallError, ClientGone."""
+    body = await read_body(head, receive)
+    try:
+        envelope, is_odd = _envelope(body)
+        key = envelope["site"] if "site" in envelope else _query(scope).get("site")
+        site = site_for(parts.sites, key, head.get("origin"))
+        events = events_of(envelope.get("events"))
+    except (BadRequest, NotFound, Forbidden) as error:
+        await _keep_refused(parts, error, body)
+        raise
+    beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
+    return encode_outcome(await parts.receiver.receive(beacon, events))
+
+
+def _envelope(body: bytes) -> tuple[dict[str, Any], bool]:
+    envelope, is_odd = decode(body)
+    if isinstance(envelope, list):
+        envelope = {"events": envelope}
+    if not isinstance(envelope, dict):
+        raise BadRequest("invalid_batch", "The body is no JSON object.", 'Send {"site": …, "events": [ … ]}.')
+    return envelope, is_odd
+
+
+async def _take_pixel(parts: Parts, scope: Scope, head: RequestHead) -> Response:
+    """Return the image, also for a rejected event. Errors: FootfallError."""
+    query = _query(scope)
+    site = site_for(parts.sites, query.get("site"), head.get("origin"))
+    envelope, event = _from_query(query, head)
+    # percent-decoding lets in what JSON would have to escape
+    beacon = page_beacon(parts, site, envelope, head, scope, is_odd=True)
+    outcome = await parts.receiver.receive(beacon, [event])
+    headers = {"cache-control": "no-store", "cross-origin-resource-policy": "cross-origin"}
+    if outcome.rejected:
+        # an image has no body to tell it in; the network tab shows headers
+        headers["x-footfall-rejected"] = outcome.rejected[0]["code"]
+    return Response(PIXEL, media_type="image/gif", headers=headers)
+
+
+async def _keep_refused(parts: Parts, error: FootfallError, body: bytes) -> None:
+    """Keep what was refused as a whole: it may hold events, and its sender may be mended."""
+    refusal = RejectedEvent(
+        received_ms=parts.clock(),
+        site=None,
+        event_id=None,
+        source=Source.PAGE,
+        code=error.code,
+        message=error.message,
+        payload=body[:MAX_KEPT_PAYLOAD_BYTES],
+    )
+    await parts.receiver.refuse_whole(refusal)
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    """Return the answer's JSON."""
+    if outcome.accepted == 1 and not (outcome.duplicate or outcome.rejected or outcome.warnings):
+        return _ONE_ACCEPTED
+    return orjson.dumps(
+        {
+            "accepted": outcome.accepted,
+            "duplicate": outcome.duplicate,
+            "rejected": outcome.rejected,
+            "warnings": outcome.warnings,
+        }
+    )
+
+
+async def _answer(send: Send, body: bytes, origin: str | None) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in cors_headers(origin).items()]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    """Return the query's parameters; the first of a name counts."""
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=None)
+    return dict(reversed(pairs))
+
+
+def _from_query(query: Mapping[str, str], head: RequestHead) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (envelope, event) of a pixel: known names fill fields, all others are properties."""
+    envelope: dict[str, Any] = {name: query[name] for name in _ENVELOPE_FIELDS if name in query}
+    envelope["context"] = {name: query[name] for name in _CONTEXT_FIELDS if name in query}
+    event: dict[str, Any] = {name: query[name] for name in _PIXEL_FIELDS if name in query}
+    event["page"] = {name: query[name] for name in _PAGE_FIELDS if name in query}
+    if "url" not in query and head.get("referer"):
+        event["page"]["url"] = head.get("referer")  # the page that holds the image
+    known = {*_ENVELOPE_FIELDS, *_CONTEXT_FIELDS, *_PIXEL_FIELDS, *_PAGE_FIELDS}
+    event["props"] = {name: value for name, value in query.items() if name not in known}
+    return envelope, event

@@ -1,0 +1,139 @@
+"""`/api/events` and what belongs to it: events in with the secret key, events out."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from starlette.background import BackgroundTask
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from server.errors import BadRequest
+from server.events.model import COLUMNS, Source
+from server.events.wire import decode
+from server.ingest.beacon import Beacon
+from server.reports.events import list_events, stream_events, write_events
+from server.reports.filters import Filter
+from server.reports.names import list_names
+from server.storage.base import Store
+from server.web.answers import JsonAnswer
+from server.web.beacons import events_of
+from server.web.collect import encode_outcome
+from server.web.queries import parts_of, read_filter, read_limit, store_of
+from server.web.requests import read_body, read_head
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+async def post_events(request: Request) -> Response:
+    """Take one event, a list, or {"events": […]}; the secret key may set time, address, agent and user."""
+    parts = parts_of(request)
+    site = parts.auth.site_of_key(request)
+    head = read_head(request.scope)
+    value, is_odd = decode(await read_body(head, request.receive))
+    envelope = value if isinstance(value, dict) else {}
+    events = events_of(_listed(value))
+    named = envelope.get("site", site.key) if "events" in envelope else site.key
+    if named != site.key:
+        raise BadRequest("other_site", f"This key writes to the site {site.key!r} only.", "Leave `site` out.")
+    beacon = Beacon(site=site, source=Source.SERVER, received_ms=parts.clock(), is_trusted=True, is_odd=is_odd)
+    outcome = await parts.receiver.receive(beacon, events)
+    return Response(encode_outcome(outcome), media_type="application/json")
+
+
+async def get_events(request: Request) -> Response:
+    """Return events, newest first; as lines of JSON where the request accepts application/x-ndjson."""
+    wanted = read_filter(request)
+    store = store_of(request)
+    if "application/x-ndjson" in request.headers.get("accept", ""):
+        return _stream(json_lines(store, wanted), "application/x-ndjson")
+    limit = read_limit(request.query_params, DEFAULT_LIMIT, MAX_LIMIT)
+    cursor = request.query_params.get("cursor") or None
+    events, following = await run_in_threadpool(list_events, store, wanted, limit, cursor)
+    return JsonAnswer({"events": events, "next": following})
+
+
+async def get_names(request: Request) -> Response:
+    """Return which events there are."""
+    wanted = read_filter(request)
+    return JsonAnswer({"names": await run_in_threadpool(list_names, store_of(request), wanted)})
+
+
+async def get_export(request: Request) -> Response:
+    """Return all events as a file: ndjson, csv or parquet."""
+    wanted = read_filter(request)
+    store = store_of(request)
+    file_format = request.query_params.get("format", "ndjson")
+    writers: Mapping[str, Callable[[], Any]] = {
+        "ndjson": lambda: _stream(json_lines(store, wanted), "application/x-ndjson", "events.ndjson"),
+        "csv": lambda: _stream(csv_lines(store, wanted), "text/csv; charset=utf-8", "events.csv"),
+    }
+    if file_format == "parquet":
+        return await _parquet(store, wanted, parts_of(request).settings.data_dir)
+    if file_format not in writers:
+        raise BadRequest("unknown_format", "format is one of ndjson, csv, parquet.")
+    answer: Response = writers[file_format]()
+    return answer
+
+
+def csv_lines(store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield a CSV file; texts that a spreadsheet would run as formulas get a quote in front."""
+    yield _csv([list(COLUMNS)])
+    for events in stream_events(store, wanted):
+        yield _csv([[_cell(event[name]) for name in COLUMNS] for event in events])
+
+
+def json_lines(store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield one line of JSON for each event."""
+    for events in stream_events(store, wanted):
+        yield b"".join(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE) for event in events)
+
+
+async def _parquet(store: Store, wanted: Filter, folder: Path) -> Response:
+    path = folder / f"export-{uuid4()}.parquet"
+    remove = partial(path.unlink, missing_ok=True)
+    try:
+        await run_in_threadpool(write_events, store, wanted, path)
+    except BaseException:
+        await run_in_threadpool(remove)
+        raise
+    return FileResponse(
+        path,
+        media_type="application/vnd.apache.parquet",
+        filename="events.parquet",
+        background=BackgroundTask(remove),
+    )
+
+
+def _stream(lines: Iterator[bytes], media_type: str, filename: str | None = None) -> StreamingResponse:
+    content: AsyncIterator[bytes] = iterate_in_threadpool(lines)
+    headers = {"content-disposition": f'attachment; filename="{filename}"'} if filename else None
+    return StreamingResponse(content, media_type=media_type, headers=headers)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get("events", [value])
+    return value
+
+
+def _csv(rows: list[list[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return "'" + value
+    return value

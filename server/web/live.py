@@ -1,0 +1,29 @@
+"""`GET /api/live`: what arrives now, with its verdict, as server-sent events."""
+
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from server.errors import Unavailable
+from server.ingest.live import Live
+from server.web.queries import parts_of
+
+RECONNECT_MS = 2_000
+
+
+async def get_live(request: Request) -> Response:
+    """Stream verdicts until the client leaves or the server stops."""
+    parts = parts_of(request)
+    site = parts.auth.readable_site(request)
+    if parts.live.is_full():
+        raise Unavailable("too_many_watchers", "Too many live streams are open.", retry_after_s=10)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(_frames(parts.live, site), media_type="text/event-stream", headers=headers)
+
+
+async def _frames(live: Live, site: str | None) -> AsyncIterator[bytes]:
+    yield f"retry: {RECONNECT_MS}\n\n".encode()
+    async for verdict, message_site, data in live.listen():
+        if site is None or site == message_site:
+            yield b"event: " + verdict.encode() + b"\ndata: " + data + b"\n\n"

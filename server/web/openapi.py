@@ -1,0 +1,153 @@
+"""The API's description in OpenAPI 3.1: one table of paths, the schemas derived from the columns."""
+
+from typing import Any
+
+from server import __version__
+from server.events.model import COLUMNS
+from server.reports.registry import DIMENSIONS, METRICS
+
+Json = dict[str, Any]
+
+_TEXT: Json = {"type": "string"}
+_INSTANT: Json = {"type": "string", "format": "date-time"}
+_COLUMN_SCHEMAS: dict[str, Json] = {
+    "text": {"type": ["string", "null"]},
+    "instant": _INSTANT,
+    "json": {"type": "object"},
+}
+_FILTERS = {
+    "site": _TEXT,
+    "name": _TEXT,
+    "visitor_id": _TEXT,
+    "user_id": _TEXT,
+    "session_id": _TEXT,
+    "since": _INSTANT,
+    "until": _INSTANT,
+}
+_PAGING: dict[str, Json] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+    "cursor": _TEXT,
+}
+_KEY: Json = {"security": [{"secret_key": []}]}
+
+
+def openapi_document(root_path: str) -> Json:
+    """Return the document. Shape: root_path is the prefix under which the application is mounted."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Footfall", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
+        "servers": [{"url": root_path or "/"}],
+        "paths": {path: dict(methods) for path, methods in _paths().items()},
+        "components": {
+            "securitySchemes": {"secret_key": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _paths() -> dict[str, Json]:
+    events = {"type": "object", "properties": {"events": _list(_ref("StoredEvent")), "next": _nullable_text()}}
+    names = {"type": "object", "properties": {"names": _list({"type": "object"})}}
+    batch = {"oneOf": [_ref("Event"), _list(_ref("Event")), {"type": "object", "required": ["events"]}]}
+    return {
+        "/collect": {
+            "post": _operation("Take a tracker's batch", _ref("Verdicts"), body=_ref("Beacon")),
+            "get": _operation("Take one event from an image", None, query={"site": _TEXT, "name": _TEXT, "url": _TEXT}),
+        },
+        "/api/events": {
+            "post": _KEY | _operation("Take events from a server", _ref("Verdicts"), body=batch),
+            "get": _KEY | _operation("Events, newest first", events, query=_FILTERS | _PAGING),
+        },
+        "/api/events/names": {"get": _KEY | _operation("Which events there are", names, query=_FILTERS)},
+        "/api/export": {
+            "get": _KEY
+            | _operation(
+                "All events as a file", None, query={**_FILTERS, "format": {"enum": ["ndjson", "csv", "parquet"]}}
+            )
+        },
+        "/api/stats": {"get": _KEY | _operation("Counts by dimensions", {"type": "object"}, query=_stats_query())},
+        "/api/rejected": {"get": _KEY | _operation("Rejected events", {"type": "object"}, query=_PAGING)},
+        "/api/live": {"get": _KEY | _operation("What arrives now, as server-sent events", None)},
+        "/api/catalogue": {"get": _operation("The system events as JSON Schema", {"type": "object"})},
+        "/tracker.js": {"get": _operation("The tracker", None)},
+        "/health/live": {"get": _operation("Whether the process runs", {"type": "object"})},
+        "/health/ready": {"get": _operation("Whether events are accepted", {"type": "object"})},
+        "/metrics": {"get": _operation("Numbers for Prometheus", None)},
+    }
+
+
+def _schemas() -> dict[str, Json]:
+    stored = {name: _COLUMN_SCHEMAS[kind] for name, kind in COLUMNS.items()}
+    verdict = {"type": "object", "properties": {"index": {"type": "integer"}, "code": _TEXT, "message": _TEXT}}
+    page = dict.fromkeys(("url", "title", "referrer"), _TEXT)
+    event = {
+        "id": _TEXT,
+        "name": {"type": "string", "minLength": 1, "maxLength": 255},
+        "time": _INSTANT,
+        "session_id": _TEXT,
+        "page": {"type": "object", "properties": page},
+        "props": {"type": "object"},
+    }
+    error = {"type": "object", "properties": dict.fromkeys(("code", "message", "hint"), _TEXT)}
+    return {
+        "Event": {"type": "object", "required": ["name"], "properties": event},
+        "Beacon": {
+            "type": "object",
+            "required": ["site", "events"],
+            "properties": {
+                "site": _TEXT,
+                "visitor_id": _TEXT,
+                "sent_at": _INSTANT,
+                "context": {"type": "object"},
+                "events": _list(_ref("Event")),
+            },
+        },
+        "Verdicts": {
+            "type": "object",
+            "properties": {
+                "accepted": {"type": "integer"},
+                "duplicate": {"type": "integer"},
+                "rejected": _list(verdict),
+                "warnings": _list(verdict),
+            },
+        },
+        "StoredEvent": {"type": "object", "properties": stored},
+        "Error": {"type": "object", "properties": {"error": error}},
+    }
+
+
+def _operation(
+    summary: str, answer: Json | None, *, query: dict[str, Json] | None = None, body: Json | None = None
+) -> Json:
+    ok: Json = {"description": "Done"}
+    if answer is not None:
+        ok["content"] = {"application/json": {"schema": answer}}
+    failed = {"description": "An error", "content": {"application/json": {"schema": _ref("Error")}}}
+    operation: Json = {"summary": summary, "responses": {"200": ok, "default": failed}}
+    if query:
+        operation["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
+    if body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return operation
+
+
+def _stats_query() -> dict[str, Json]:
+    return {
+        "metrics": {"type": "string", "description": f"separated by commas: {', '.join(METRICS)}"},
+        "dimensions": {"type": "string", "description": f"separated by commas: {', '.join(DIMENSIONS)}"},
+        "bots": {"enum": ["include"]},
+        **_FILTERS,
+        "limit": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
+    }
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _nullable_text() -> Json:
+    return {"type": ["string", "null"]}

@@ -1,0 +1,41 @@
+"""The running parts of one application, passed in and never global: web finds them at `app.state.parts`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.clock import Clock
+from server.enrich.client_ip import Network
+from server.enrich.geo import Geo
+from server.events.catalogue import Catalogue
+from server.ingest.accounts import Accounts
+from server.ingest.live import Live
+from server.ingest.queue import Queue
+from server.ingest.receive import Receiver
+from server.ingest.writer import Writer
+from server.settings import Settings
+from server.sites import Site
+from server.storage.base import Store
+from server.web.auth import Auth
+from server.web.keys import Keys
+from server.web.script import Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a request may need. Shape: store and writer are None in the role `collect`."""
+
+    settings: Settings
+    clock: Clock
+    catalogue: Catalogue
+    keys: Keys
+    sites: Mapping[str, Site]
+    auth: Auth
+    script: Script
+    geo: Geo
+    trusted_proxies: tuple[Network, ...]
+    accounts: Accounts
+    live: Live
+    queue: Queue
+    receiver: Receiver
+    store: Store | None
+    writer: Writer | None

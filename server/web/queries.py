@@ -1,0 +1,73 @@
+"""What GET requests of the API say in their query: filters, numbers, instants. Wrong ones are errors, not guesses."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+from server.errors import BadRequest
+from server.events.wire import read_instant
+from server.reports.filters import Filter
+from server.storage.base import Store
+from server.web.parts import Parts
+
+FILTERS = ("site", "name", "visitor_id", "user_id", "session_id", "since", "until")
+
+
+def parts_of(request: Request) -> Parts:
+    """Return the running parts of the application that answers."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def store_of(request: Request) -> Store:
+    """Return the store that answers questions."""
+    store = parts_of(request).store
+    if store is None:  # the routes that ask are not mounted in the role `collect`
+        raise RuntimeError("this process has no store")
+    return store
+
+
+def read_filter(request: Request, *, with_bots: bool = True) -> Filter:
+    """Return the filter of a question. Errors: NotAuthorised, BadRequest.
+
+    Shape:  a site's secret key sees its own site only; asking for another is an error.
+    """
+    own_site = parts_of(request).auth.readable_site(request)
+    query = request.query_params
+    site = query.get("site") or own_site
+    if own_site is not None and site != own_site:
+        raise BadRequest("other_site", f"This key reads the site {own_site!r} only.", "Leave `site` out.")
+    return Filter(
+        site=site,
+        name=query.get("name") or None,
+        visitor_id=query.get("visitor_id") or None,
+        user_id=query.get("user_id") or None,
+        session_id=query.get("session_id") or None,
+        since_ms=read_time(query, "since"),
+        until_ms=read_time(query, "until"),
+        with_bots=with_bots,
+    )
+
+
+def read_time(query: Mapping[str, str], name: str) -> int | None:
+    """Return an instant of the query, in milliseconds. Errors: BadRequest."""
+    text = query.get(name)
+    if not text:
+        return None
+    found = read_instant(float(text) if text.isdecimal() else text)
+    if found is None:
+        raise BadRequest(f"bad_{name}", f"{name} is no instant.", "Use RFC 3339, for example 2026-11-23T14:00:00Z.")
+    return found
+
+
+def read_limit(query: Mapping[str, str], default: int, largest: int) -> int:
+    """Return `limit`. Errors: BadRequest."""
+    text = query.get("limit", str(default))
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= largest:
+        raise BadRequest("bad_limit", f"limit is a whole number from 1 to {largest}.")
+    return int(text)
+
+
+def read_names(query: Mapping[str, str], name: str, default: str) -> list[str]:
+    """Return a list of names that commas separate."""
+    return [each.strip() for each in query.get(name, default).split(",") if each.strip()]
