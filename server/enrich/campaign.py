@@ -1,0 +1,104 @@
+"""What an address says of the campaign that led to it: UTM values and click ids. Pure; never raises."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_plus
+
+UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
+MAX_VALUE_CHARS = 255
+_MAX_RAW_CHARS = 12 * MAX_VALUE_CHARS  # one character takes at most 12 in an address: four bytes as %F0
+
+# Click ids that only a paid click brings.
+PAID_CLICK_IDS = frozenset(
+    {
+        "gclid",  # Google Ads
+        "gbraid",
+        "wbraid",
+        "dclid",  # Google Display & Video
+        "gad_source",
+        "msclkid",  # Microsoft Advertising
+        "ttclid",  # TikTok
+        "twclid",  # X
+        "li_fat_id",  # LinkedIn
+        "yclid",  # Yandex Direct
+        "ymclid",  # Yandex Market
+        "vkclid",  # VK
+        "rb_clickid",  # VK Advertising, before myTarget
+        "epik",  # Pinterest
+        "rdt_cid",  # Reddit
+        "sccid",  # Snapchat
+        "qclid",  # Quora
+        "tblci",  # Taboola
+        "obclid",  # Outbrain
+        "irclickid",  # Impact
+        "cjevent",  # CJ Affiliate
+        "awc",  # Awin
+        "sznclid",  # Sklik
+    }
+)
+# Click ids that unpaid links carry as well.
+CLICK_IDS = PAID_CLICK_IDS | {
+    "fbclid",  # every link out of Facebook
+    "igshid",  # a link shared out of Instagram
+    "igsh",
+    "ysclid",  # Yandex's search results
+    "srsltid",  # Google's free product listings
+    "mc_cid",  # Mailchimp
+}
+
+
+def _pattern(names: Iterable[str], flags: int = 0) -> re.Pattern[str]:
+    # Pages that escape their links for HTML twice write &amp; between parameters.
+    return re.compile(rf"(?:^|&(?:amp;)?)({'|'.join(sorted(names))})=([^&]*)", flags)
+
+
+_UTM = _pattern(UTM_NAMES)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CLICK_ID = _pattern(CLICK_IDS, re.IGNORECASE)
+
+
+def utm_from_url(url: str) -> dict[str, str]:
+    """Return the UTM values of an address, decoded and cut; a name that is missing or empty is not in it.
+
+    Shape:  keys are out of UTM_NAMES; the first value of a name wins; read from the query, from the fragment
+            only where there is no query.
+    """
+    return _values(_UTM, _query(url)) if "utm_" in url else {}
+
+
+def click_ids_from_url(url: str) -> dict[str, str]:
+    """Return the click ids of an address by their names in lower case; read like UTM values."""
+    if "?" not in url and "#" not in url:
+        return {}
+    return _values(_CLICK_ID, _query(url))
+
+
+def is_paid_click(click_ids: Iterable[str]) -> bool:
+    """Return whether one of these click ids is brought only by an advertisement."""
+    return not PAID_CLICK_IDS.isdisjoint(click_ids)
+
+
+def _query(url: str) -> str:
+    before, _, fragment = url.partition("#")
+    query = before.partition("?")[2]
+    if query or not fragment:
+        return query
+    _, mark, after = fragment.partition("?")  # routers keep a query of their own there: #/shop?utm_source=x
+    return after if mark else fragment
+
+
+def _values(pattern: re.Pattern[str], query: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for found in pattern.finditer(query):
+        name = found[1].lower()
+        if name not in values and (value := _decode(found[2][:_MAX_RAW_CHARS])):
+            values[name] = value
+    return values
+
+
+def _decode(raw: str) -> str:
+    value = unquote_plus(raw)
+    if not value.isprintable():
+        # Decoding may bring forth what the request's own check has kept out.
+        value = _CONTROL.sub("", value)
+    return value.strip()[:MAX_VALUE_CHARS].rstrip()
