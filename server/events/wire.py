@@ -113,9 +113,19 @@ def encode_original(value: Any) -> bytes:
     """Return a rejected value as JSON, for keeping; at most MAX_KEPT_PAYLOAD_BYTES, cut at the end."""
     try:
         encoded = orjson.dumps(value)
-    except TypeError:  # lone surrogates and integers beyond 64 bits, which only the lenient reader lets in
-        encoded = json.dumps(value).encode()
+    except TypeError:
+        # lone surrogates and integers beyond 64 bits, which only the lenient reader lets in; and great depth
+        encoded = json.dumps(_shallow(value, _PARSER_DEPTH)).encode()
     return encoded[:MAX_KEPT_PAYLOAD_BYTES]
+
+
+def _shallow(value: Any, depth: int) -> Any:
+    """Return the value with everything nested deeper replaced by null."""
+    if isinstance(value, dict):
+        return {name: _shallow(item, depth - 1) for name, item in value.items()} if depth else None
+    if isinstance(value, list):
+        return [_shallow(item, depth - 1) for item in value] if depth else None
+    return value
 
 
 def read_instant(value: Any) -> int | None:

@@ -142,6 +142,8 @@ def add_page(_: Pipeline, draft: Draft) -> None:
         host, event["path"] = split_url(url)
     if event["referrer"] is not None:
         event["referrer_domain"] = referrer.referrer_domain(event["referrer"], host)
+    if event["name"] == "$page_view" and event["referrer_domain"] is not None:
+        draft.props.setdefault("$referrer_domain", event["referrer_domain"])
 
 
 def add_origin(pipeline: Pipeline, draft: Draft) -> None:
@@ -294,14 +296,13 @@ def _text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH) -> 
     """Return a text column's value; empty is None, numbers become text, everything else is noted and left out."""
     if value is None or value == "":
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str | int) or isinstance(value, bool):
         draft.correct("ignored_field", f"{name} is no text and was left out.")
         return None
+    text = str(value)
     if draft.beacon.is_odd:
-        value = clean_text(value)
-    if len(value) > limit:
+        text = clean_text(text)
+    if len(text) > limit:
         draft.correct("truncated", f"{name}: cut at {limit} characters.")
-        return value[:limit]
-    return value
+        return text[:limit]
+    return text

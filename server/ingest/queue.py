@@ -144,6 +144,12 @@ class Queue:
             return None
         return row[0] if row else None
 
+    def last_seq(self) -> int:
+        """Return the number of the newest accepted event, 0 before the first; blocks shortly."""
+        with contextlib.closing(open_database(self._path)) as database:
+            row = database.execute("select seq from sqlite_sequence where name = 'waiting'").fetchone()
+        return int(row[0]) if row else 0
+
     def waiting(self) -> int:
         """Return how many accepted events are not yet in the store; blocks shortly."""
         with contextlib.closing(open_database(self._path)) as database:

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ MAX_BATCH_EVENTS = 20_000
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 GATHER_S = 0.2
 POLL_S = 0.5
+IDLE_CHECK_S = 0.005
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 CHECKPOINT_BYTES = 16 * 1024 * 1024
@@ -77,6 +79,17 @@ class Writer:
         self._queue.on_commit(self._wake.set)
         self._wake.set()
         self._thread.start()
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Return True once everything committed before this call is in the store, False after the time-out."""
+        last = self._queue.last_seq()
+        deadline = time.monotonic() + timeout_s
+        self._wake.set()
+        while self._position < last:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(IDLE_CHECK_S)
+        return True
 
     def close(self) -> None:
         """Move what is left, then stop. A store that is away leaves it in the queue for the next start."""

@@ -1,0 +1,188 @@
+"""The queue's promise, on a real file."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.errors import Unavailable
+from server.ingest.expiry import expire_ids
+from server.ingest.queue import IDS_KEPT_DAYS, MAX_REJECTED, Queue, Record, Submission, id_key, open_database
+from server.ingest.rejected import RejectedEvent
+from tests.conftest import StandingClock
+from tests.factories import NOW_MS, make_id
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "queue.sqlite"
+
+
+@pytest.fixture
+def queue(path: Path, clock: StandingClock) -> Iterator[Queue]:
+    opened = Queue(path, clock=clock)
+    yield opened
+    opened.close()
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    database = sqlite3.connect(path)
+    found = database.execute(sql).fetchall()
+    database.close()
+    return found
+
+
+def record(event_id: str | None = None, site: str = "default", event: bytes = b"{}") -> Record:
+    return Record(site, event_id or make_id(), event)
+
+
+def make_rejected(number: int) -> RejectedEvent:
+    return RejectedEvent(
+        received_ms=number, site="default", event_id=None, source="page", code="c", message="m", payload=b"{}"
+    )
+
+
+async def test_an_answer_means_another_connection_sees_the_event(queue: Queue, path: Path) -> None:
+    assert await queue.submit(Submission([record(event=b'{"a":1}')])) == [True]
+    assert rows(path, "select event from waiting") == [(b'{"a":1}',)]
+
+
+async def test_writes_with_full_synchronous_wal(path: Path, queue: Queue) -> None:
+    database = open_database(path)
+    assert database.execute("pragma journal_mode").fetchone() == ("wal",)
+    assert database.execute("pragma synchronous").fetchone() == (2,)  # FULL
+    database.close()
+
+
+async def test_the_same_id_is_stored_once_whatever_the_way(queue: Queue, path: Path) -> None:
+    same, other = make_id(), make_id()
+    assert await queue.submit(Submission([record(same), record(other), record(same)])) == [True, True, False]
+    assert await queue.submit(Submission([record(same)])) == [False]
+    results = await asyncio.gather(*(queue.submit(Submission([record(same), record()])) for _ in range(50)))
+    assert results == [[False, True]] * 50
+    assert rows(path, "select count(*) from waiting") == [(52,)]
+
+
+async def test_ids_are_per_site(queue: Queue) -> None:
+    same = make_id()
+    assert await queue.submit(Submission([record(same, "a"), record(same, "b")])) == [True, True]
+
+
+async def test_upper_and_lower_case_of_a_uuid_are_the_same_id(queue: Queue) -> None:
+    same = make_id()
+    assert await queue.submit(Submission([record(same), record(same.upper())])) == [True, False]
+
+
+@pytest.mark.parametrize("event_id", ["order-17", "x" * 36, "12345678-zzzz-7000-8000-000000000000", "я" * 16])
+def test_other_ids_are_kept_as_they_are(event_id: str) -> None:
+    assert id_key(event_id) == event_id
+
+
+async def test_a_text_that_looks_like_a_uuids_bytes_is_another_id(queue: Queue) -> None:
+    raw = bytes(range(65, 81))
+    as_uuid = f"{raw.hex()[:8]}-{raw.hex()[8:12]}-{raw.hex()[12:16]}-{raw.hex()[16:20]}-{raw.hex()[20:]}"
+    assert await queue.submit(Submission([record(as_uuid), record(raw.decode())])) == [True, True]
+
+
+async def test_many_at_once_share_commits(queue: Queue) -> None:
+    await asyncio.gather(*(queue.submit(Submission([record()])) for _ in range(500)))
+    assert queue.commits < 250
+
+
+async def test_numbers_grow_over_deletes_and_restarts(path: Path, clock: StandingClock) -> None:
+    queue = Queue(path, clock=clock)
+    await queue.submit(Submission([record(), record()]))
+    queue.change(lambda database: database.execute("delete from waiting") and None)
+    queue.close()
+    queue = Queue(path, clock=clock)
+    await queue.submit(Submission([record()]))
+    assert rows(path, "select seq from waiting") == [(3,)]
+    queue.close()
+
+
+async def test_closing_commits_what_is_pending(path: Path, clock: StandingClock) -> None:
+    queue = Queue(path, clock=clock)
+    pending = [asyncio.ensure_future(queue.submit(Submission([record()]))) for _ in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(queue.close)
+    assert await asyncio.gather(*pending) == [[True]] * 20
+    with pytest.raises(Unavailable):
+        await queue.submit(Submission([record()]))
+
+
+async def test_a_disk_that_refuses_is_an_error_and_nothing_is_stored(
+    queue: Queue, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("server.ingest.queue._insert_rest", refuse)
+        with pytest.raises(Unavailable) as error:
+            await queue.submit(Submission([record()]))
+        assert error.value.retry_after_s == 1
+        assert "full" in (queue.last_error or "")
+    assert rows(path, "select count(*) from waiting") == [(0,)]
+    assert await queue.submit(Submission([record()])) == [True]
+    assert queue.last_error is None
+
+
+async def test_more_than_fits_in_memory_is_refused(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.ingest.queue.MAX_PENDING_BYTES", 10)
+    with pytest.raises(Unavailable):
+        await queue.submit(Submission([record(event=b"x" * 11)]))
+
+
+async def test_two_queues_on_one_file_order_each_other(path: Path, clock: StandingClock) -> None:
+    first, second = Queue(path, clock=clock), Queue(path, clock=clock)
+    same = make_id()
+    results = await asyncio.gather(
+        *(queue.submit(Submission([record(), record(same)])) for queue in (first, second) * 20)
+    )
+    assert sum(is_new for _, is_new in results) == 1
+    assert rows(path, "select count(*) from waiting") == [(41,)]
+    assert first.queue_id == second.queue_id
+    first.close()
+    second.close()
+
+
+async def test_rejected_events_are_kept_newest_first_and_bounded(queue: Queue) -> None:
+    for start in range(0, MAX_REJECTED + 500, 500):
+        await queue.submit(Submission((), [make_rejected(number) for number in range(start, start + 500)]))
+    found = queue.list_rejected(MAX_REJECTED + 100, None, None)
+    assert len(found) == MAX_REJECTED
+    assert found[0]["received_at"] == MAX_REJECTED + 499
+    assert queue.list_rejected(1, found[0]["seq"], None)[0]["received_at"] == MAX_REJECTED + 498
+    assert queue.list_rejected(1, None, "other") == []
+
+
+async def test_old_ids_are_forgotten_and_young_ones_not(queue: Queue, path: Path, clock: StandingClock) -> None:
+    old = [make_id() for _ in range(12_000)]
+    await queue.submit(Submission([record(each) for each in old]))
+    clock.now_ms = NOW_MS + IDS_KEPT_DAYS * DAY_MS
+    young = make_id()
+    await queue.submit(Submission([record(young)]))
+    reader = open_database(path)
+    chunks = sum(1 for _ in expire_ids(reader, queue, clock.now_ms // DAY_MS))
+    assert chunks == 2
+    assert await queue.submit(Submission([record(young)])) == [False]
+    assert rows(path, "select count(*) from ids") == [(1,)]
+    reader.close()
+
+
+def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("pragma user_version = 99")
+    database.close()
+    with pytest.raises(sqlite3.DatabaseError, match="format 99"):
+        Queue(path)
+
+
+async def test_a_sessions_origin_is_found_again(queue: Queue) -> None:
+    await queue.submit(Submission([record()], origins=[("default", "s1", b"{}")]))
+    assert queue.find_origin(("default", "s1")) == b"{}"
+    assert queue.find_origin(("other", "s1")) is None
