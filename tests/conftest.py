@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher, profiles
 from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.settings import Settings
+from server.web import keys
 from server.web.parts import Parts
 from tests.factories import NOW_MS, SECRET_KEY, make_settings
 
@@ -18,6 +20,12 @@ def _guard_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings must not reach a test."""
     for name in [each for each in os.environ if each.startswith("FOOTFALL_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of a password's hash is not what these tests are about."""
+    monkeypatch.setattr(keys, "HASHER", PasswordHasher.from_parameters(profiles.CHEAPEST))
 
 
 class StandingClock:

@@ -13,7 +13,8 @@ from server.settings import Settings
 from server.sites import DEFAULT_SITE, Site
 
 SECRET_BYTES = 32
-PASSWORD_WORDS_BYTES = 12
+PASSWORD_BYTES = 12
+HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +72,11 @@ def _kept(path: Path) -> str:
 
 def _password(settings: Settings, path: Path) -> tuple[str, str | None]:
     if settings.admin_password is not None:
-        return PasswordHasher().hash(settings.admin_password), None
+        return HASHER.hash(settings.admin_password), None
     if path.exists():
         return path.read_text(encoding="ascii").strip(), None
-    password = secrets.token_urlsafe(PASSWORD_WORDS_BYTES)
-    password_hash = PasswordHasher().hash(password)
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    password_hash = HASHER.hash(password)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(password_hash + "\n")
@@ -85,6 +86,6 @@ def _password(settings: Settings, path: Path) -> tuple[str, str | None]:
 def is_password(password: str, password_hash: str) -> bool:
     """Return whether this is the password. Slow on purpose (argon2): call it in a thread."""
     try:
-        return PasswordHasher().verify(password_hash, password)
+        return HASHER.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False

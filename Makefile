@@ -1,0 +1,85 @@
+# Everything is a target here; CI runs check and test and nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check unit prove e2e bench build generate fmt lock clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+NODE_PATH_PREFIX := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
+NPM := $(NODE_PATH_PREFIX) npm --prefix tracker_js
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- environment: each step leaves a mark, so that it is done once for each lock file ----
+
+.make/run: requirements/run.txt pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh $(VENV) requirements/run.txt
+	@mkdir -p .make && touch $@
+
+.make/dev: requirements/dev.txt pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh $(VENV) requirements/dev.txt
+	@mkdir -p .make && touch $@ .make/run
+
+.make/node: tracker_js/package-lock.json tools/find_node.sh .make/dev
+	@tools/find_node.sh $(VENV)
+	$(NPM) ci --no-audit --no-fund --loglevel=error
+	@mkdir -p .make && touch $@
+
+.make/browsers: tools/find_browsers.sh .make/dev
+	@tools/find_browsers.sh $(VENV)
+	@mkdir -p .make && touch $@
+
+setup: .make/dev .make/node ## the whole environment: .venv and the tracker's packages
+
+# ---- use ----
+
+run: .make/run ## the server with the demo shop; prints addresses, snippet and password
+	@$(VENV)/bin/footfall demo
+
+build: .make/node ## the tracker's bundle, which is committed
+	$(NPM) run --silent build
+
+generate: .make/dev ## what is derived from the catalogue and the settings
+	$(PY) tools/generate.py
+
+fmt: .make/dev ## fix what a program can fix
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format --quiet .
+
+# ---- proof ----
+
+check: .make/node ## format, lint, types, layers, generated files, bundle, sizes
+	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) tools/generate.py --check
+	$(PY) tools/check_locks.py
+	$(NPM) run --silent check
+	$(NODE_PATH_PREFIX) tools/check_bundle.sh
+	$(NPM) run --silent size
+
+unit: .make/dev .make/node ## unit tests of server and tracker
+	$(VENV)/bin/pytest --quiet -m "not promise"
+	$(NPM) test --silent
+
+prove: .make/dev ## the promises: real servers, killed
+	$(VENV)/bin/pytest --quiet -m promise
+
+e2e: .make/browsers ## the demo shop and the tracker in real browsers
+	$(VENV)/bin/pytest --quiet e2e
+
+test: .make/browsers .make/node ## everything
+	$(VENV)/bin/pytest --quiet -m promise
+	$(VENV)/bin/pytest --quiet -m "not promise"
+	$(NPM) test --silent
+	$(VENV)/bin/pytest --quiet e2e
+
+bench: .make/dev ## speed, memory and size as ratios in one run; --write puts them into docs/performance.md
+	$(PY) -m bench
+
+lock: .make/dev ## resolve the dependencies anew
+	tools/lock.sh $(VENV)
+
+clean: ## remove everything that was made
+	rm -rf $(VENV) .make tracker_js/node_modules tracker_js/dist .mypy_cache .ruff_cache .pytest_cache
