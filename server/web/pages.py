@@ -1,0 +1,112 @@
+"""The dashboard at `/` and the way in and out of it. What it shows, its scripts ask the API for."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from server.errors import Forbidden, TooLarge, TooManyRequests
+from server.web.assets import create_assets_endpoint
+from server.web.html import render, way_up
+from server.web.queries import parts_of
+
+MAX_FORM_BYTES = 4096
+_MAX_FIELDS = 10
+
+WRONG_PASSWORD = "That is not the password."  # noqa: S105 - a sentence about one
+TOO_MANY_TRIES = "Too many tries. Wait a minute, then try again."
+
+
+async def show_dashboard(request: Request) -> Response:
+    """Render the dashboard for whoever is signed in; send everybody else to the login page."""
+    parts = parts_of(request)
+    if not parts.auth.is_signed_in(request):
+        return _redirect(request, "login")
+    base_url = str(request.base_url).rstrip("/")
+    snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
+    context = {"base_url": base_url, "snippets": snippets}
+    return _private(render(request, "dashboard/dashboard.html", context))
+
+
+async def show_login(request: Request) -> Response:
+    """Render the login page."""
+    if parts_of(request).auth.is_signed_in(request):
+        return _redirect(request, "")
+    return _login_page(request)
+
+
+async def sign_in(request: Request) -> Response:
+    """Take the password and answer with the cookie, or with the same page whatever was wrong.
+
+    Errors: Forbidden for another site's form, TooLarge.
+    """
+    check_origin(request)
+    password = await _read_password(request)
+    auth = parts_of(request).auth
+    try:
+        auth.throttle()
+    except TooManyRequests as error:
+        answer = _login_page(request, TOO_MANY_TRIES, status=error.status)
+        answer.headers["retry-after"] = str(error.retry_after_s)
+        return answer
+    if not await run_in_threadpool(auth.check_password, password):
+        return _login_page(request, WRONG_PASSWORD, status=403)
+    answer = _redirect(request, "")
+    auth.sign_in(request, answer)
+    return answer
+
+
+async def sign_out(request: Request) -> Response:
+    """Remove the cookie. Errors: Forbidden for another site's form."""
+    check_origin(request)
+    answer = _redirect(request, "login")
+    parts_of(request).auth.sign_out(request, answer)
+    return answer
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a form that another site sent. Errors: Forbidden.
+
+    Browsers send Origin with every form by POST; what sends none is no browser and carries no one's cookie.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Forbidden("foreign_origin", "This form was sent from another site.", "Open the login page itself.")
+
+
+async def _read_password(request: Request) -> str:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            raise TooLarge("form_too_large", f"A form here has at most {MAX_FORM_BYTES} bytes.")
+    try:
+        fields = parse_qs(body.decode(errors="replace"), max_num_fields=_MAX_FIELDS)
+    except ValueError:  # more fields than the form has
+        return ""
+    return fields.get("password", [""])[0]
+
+
+def _login_page(request: Request, problem: str = "", status: int = 200) -> Response:
+    return _private(render(request, "dashboard/login.html", {"problem": problem}, status=status))
+
+
+def _redirect(request: Request, path: str) -> Response:
+    return _private(RedirectResponse(f"{way_up(request)}/{path}", status_code=303))
+
+
+def _private(answer: Response) -> Response:
+    # the way back after signing out must not lead to a copy
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+routes: list[BaseRoute] = [
+    Route("/", show_dashboard),
+    Route("/login", show_login),
+    Route("/login", sign_in, methods=["POST"]),
+    Route("/logout", sign_out, methods=["POST"]),
+    Route("/assets/{path:path}", create_assets_endpoint("dashboard")),
+]

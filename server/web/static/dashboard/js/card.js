@@ -1,0 +1,62 @@
+// One card of counts: a value in each row, a bar behind it, events and visitors beside it.
+import { element } from "./element.js";
+import { setFilter } from "./filters.js";
+import { formatNumber } from "./format.js";
+import { titleOf } from "./titles.js";
+
+const WORDS = {
+  device_type: { pc: "Computer", mobile: "Phone", tablet: "Tablet" },
+  source: { page: "Page", server: "Server", webhook: "Webhook", import: "Import" },
+};
+
+/** Return an empty card. */
+export function cardOf(title) {
+  return element(
+    "section",
+    { class: "card" },
+    element(
+      "table",
+      {},
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          element("th", { scope: "col" }, title),
+          element("th", { scope: "col" }, "Events"),
+          element("th", { scope: "col" }, "Visitors"),
+        ),
+      ),
+      element("tbody", {}),
+    ),
+  );
+}
+
+/** Put rows into a card. Shape: rows of the API, largest first. */
+export function fillCard(card, dimension, rows) {
+  const most = Math.max(1, ...rows.map((row) => row.events));
+  const filled = rows.map((row) => rowOf(dimension, row, row.events / most));
+  const nothing = element("tr", {}, element("td", { colspan: "3", class: "none" }, "Nothing yet"));
+  card.querySelector("tbody").replaceChildren(...(filled.length > 0 ? filled : [nothing]));
+}
+
+function rowOf(dimension, row, share) {
+  const bar = element("i", { class: "bar", "aria-hidden": "true" });
+  bar.style.inlineSize = `${(share * 100).toFixed(2)}%`;
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, bar, labelOf(dimension, row[dimension])),
+    element("td", {}, formatNumber(row.events)),
+    element("td", {}, formatNumber(row.visitors)),
+  );
+}
+
+function labelOf(dimension, value) {
+  if (value === null || value === "") return element("span", { class: "none" }, "not known");
+  const text = dimension === "name" ? titleOf(value) : (WORDS[dimension]?.[value] ?? value);
+  if (dimension !== "name") return element("bdi", { title: value }, text);
+  const filter = () => setFilter({ name: value });
+  return element("button", { type: "button", title: `Show only ${value}`, onclick: filter }, element("bdi", {}, text));
+}

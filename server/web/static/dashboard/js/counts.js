@@ -1,0 +1,72 @@
+// Counts of the last 24 hours: six cards, asked for again when something has arrived.
+import { get } from "./api.js";
+import { cardOf, fillCard } from "./card.js";
+import { formatNumber } from "./format.js";
+
+const DAY_MS = 24 * 3600 * 1000;
+const REFRESH_MS = 10_000;
+const ROWS = 8;
+const METRICS = ["events", "visitors"];
+
+const CARDS = {
+  name: "Event",
+  traffic_source: "Traffic source",
+  browser: "Browser",
+  os: "System",
+  device_type: "Device",
+  source: "Sender",
+};
+
+const bots = document.getElementById("bots");
+let isStale = true;
+let asked = 0;
+
+/** Say that something has arrived, so that the counts are asked for at the next occasion. */
+export function markStale() {
+  isStale = true;
+}
+
+export function startCounts() {
+  const cards = Object.entries(CARDS).map(([dimension, title]) => [dimension, cardOf(title)]);
+  document.getElementById("cards").append(...cards.map(([, card]) => card));
+  const byDimension = new Map(cards);
+  const refresh = () => {
+    isStale = false;
+    showAll(byDimension);
+  };
+  bots.checked = new URL(location.href).searchParams.get("bots") === "include";
+  bots.addEventListener("change", () => {
+    keepBots();
+    refresh();
+  });
+  setInterval(() => isStale && !document.hidden && refresh(), REFRESH_MS);
+  refresh();
+}
+
+async function showAll(cards) {
+  const ticket = ++asked;
+  const since = new Date(Date.now() - DAY_MS).toISOString();
+  const ask = (dimensions) =>
+    get("stats", { metrics: METRICS.join(), dimensions, since, limit: ROWS, bots: bots.checked ? "include" : "" });
+  try {
+    const [totals, ...answers] = await Promise.all([ask(""), ...[...cards.keys()].map(ask)]);
+    if (ticket !== asked) return;
+    showTotals(totals.rows[0] ?? {});
+    [...cards].forEach(([dimension, card], index) => fillCard(card, dimension, answers[index].rows));
+  } catch {
+    isStale = true; // the stream says what is wrong; the counts try again
+  }
+}
+
+function showTotals(row) {
+  for (const metric of METRICS) {
+    document.querySelector(`[data-total="${metric}"]`).textContent = formatNumber(row[metric] ?? 0);
+  }
+}
+
+function keepBots() {
+  const url = new URL(location.href);
+  if (bots.checked) url.searchParams.set("bots", "include");
+  else url.searchParams.delete("bots");
+  history.replaceState(null, "", url);
+}

@@ -1,0 +1,34 @@
+// The live stream: server-sent events that come back by themselves.
+import { apiUrl, get } from "./api.js";
+
+const TYPES = ["accepted", "duplicate", "rejected"];
+const RETRY_MS = 3000;
+
+/**
+ * Watch what arrives. onMessage(type, data) for each; onOpen() each time the stream (re)opens, when events may
+ * have been missed; onLost() when it breaks.
+ */
+export function watchLive({ onMessage, onOpen, onLost }) {
+  const source = new EventSource(apiUrl("live"));
+  source.onopen = onOpen;
+  source.onerror = () => {
+    onLost();
+    // the browser repeats broken connections, but gives up on refusals: then it is up to us
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(() => retry({ onMessage, onOpen, onLost }), RETRY_MS);
+    }
+  };
+  for (const type of TYPES) {
+    source.addEventListener(type, (message) => onMessage(type, JSON.parse(message.data)));
+  }
+}
+
+async function retry(callbacks) {
+  try {
+    await get("events", { limit: 1 }); // an ended session leads to the login page
+  } catch {
+    setTimeout(() => retry(callbacks), RETRY_MS);
+    return;
+  }
+  watchLive(callbacks);
+}

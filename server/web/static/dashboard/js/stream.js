@@ -1,0 +1,57 @@
+// The list of rows: newest first, each event once, at most MOST of them.
+import { rowOf, showRepeats } from "./row.js";
+
+const MOST = 1000;
+
+/** Return a list that rows are put into. */
+export function createStream(list) {
+  let shown = []; // [{item, row}], newest first
+  const byKey = new Map();
+
+  function add(item, isArriving) {
+    const known = byKey.get(item.key);
+    if (known) return repeat(known, item);
+    const entry = { item, row: rowOf(item) };
+    if (isArriving) entry.row.classList.add("arriving");
+    const place = shown.findIndex((other) => isNewer(item, other.item));
+    const index = place === -1 ? shown.length : place;
+    list.insertBefore(entry.row, shown[index]?.row ?? null);
+    shown.splice(index, 0, entry);
+    byKey.set(item.key, entry);
+  }
+
+  function repeat(known, item) {
+    // what history and the live stream both tell of is one arrival; only a duplicate is another
+    if (item.verdict !== "duplicate") return;
+    known.item.repeats += 1;
+    showRepeats(known.row, known.item.repeats);
+  }
+
+  function trim() {
+    for (const { item, row } of shown.splice(MOST)) {
+      byKey.delete(item.key);
+      row.remove();
+    }
+  }
+
+  return {
+    /** Add rows wherever their time puts them. */
+    addAll(items, { isArriving = false } = {}) {
+      for (const item of items) add(item, isArriving);
+      trim();
+    },
+    clear() {
+      list.replaceChildren();
+      byKey.clear();
+      shown = [];
+    },
+    has: (item) => byKey.has(item.key),
+    isEmpty: () => shown.length === 0,
+    isFull: () => shown.length >= MOST,
+  };
+}
+
+/** The order of the API's answers: by time, then by id. */
+function isNewer(one, other) {
+  return one.at_ms > other.at_ms || (one.at_ms === other.at_ms && one.key > other.key);
+}
