@@ -76,9 +76,13 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 
 def check_fsync(settings: Settings) -> Iterator[Finding]:
     """Yield how fast the disk keeps what it says it keeps, and whether that is believable."""
-    if not settings.data_dir.exists():
+    if not settings.data_dir.is_dir():
         return
-    duration_s = _fsync_s(settings.data_dir)
+    try:
+        duration_s = _fsync_s(settings.data_dir)
+    except OSError as error:
+        yield Finding("problem", f"fsync: {error}", "Events can be accepted only on a disk that takes them.")
+        return
     text = f"fsync takes {duration_s * 1000:.3f} ms (median of {FSYNC_ROUNDS})"
     if duration_s < SUSPICIOUS_FSYNC_S:
         advice = "No disk is that fast: a memory file system, or a disk that lies. Power loss may lose events."

@@ -58,7 +58,7 @@ def _one_of(*allowed: str) -> Reader:
 
 
 def _url_path(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+    if not isinstance(value, str) or not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+", value):
         raise ValueError("must be a path such as /collect: letters, digits, . _ ~ - and / only")
     return value
 

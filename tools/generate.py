@@ -12,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # it runs as a 
 
 from server.events.catalogue import load_catalogue
 from tools.generate_events_page import events_page
+from tools.generate_settings import settings_page
 from tools.generate_types import event_types
 
 ROOT = Path(__file__).resolve().parent.parent
 
 GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("docs/events.md", lambda: events_page(load_catalogue())),
+    ("docs/settings.md", settings_page),
     ("tracker_js/src/catalogue.ts", lambda: event_types(load_catalogue())),
 )
 
@@ -39,7 +41,7 @@ def write_files(root: Path) -> list[str]:
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(description="Write the files that are derived from the catalogue.")
+    parser = argparse.ArgumentParser(description="Write the files that are derived from catalogue and settings.")
     parser.add_argument("--check", action="store_true", help="write nothing; name stale files and exit with 1")
     if parser.parse_args(arguments).check:
         stale = stale_files(root)

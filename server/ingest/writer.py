@@ -109,6 +109,7 @@ class Writer:
                 self._keep_house()
             except Exception as error:  # noqa: BLE001 - the one catch-all: rows stay queued, the thread lives
                 self.state.last_error = f"{type(error).__name__}: {error}"
+                self._position = -1  # only the store knows whether its commit went through
                 log.warning("the store cannot be written, trying again in %.1f s: %s", pause_s, error)
                 if self._stop.wait(pause_s):
                     return

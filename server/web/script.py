@@ -11,6 +11,7 @@ import brotli
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from server.errors import NotFound
 from server.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
@@ -91,6 +92,9 @@ async def serve_script(request: Request) -> Response:
 async def serve_hashed_script(request: Request) -> Response:
     """`/tracker.<hash>.js`: this very version, for ever."""
     script: Script = request.app.state.parts.script
+    if request.path_params["hash"] != script.hash:
+        # another version's bytes under this name would be kept for ever, and fail the page's integrity check
+        raise NotFound("not_found", "There is no such version of the tracker.", f"This one is {script.hashed_path}.")
     return script.answer(request, FOREVER)
 
 

@@ -30,7 +30,12 @@ def test_unpack_takes_exactly_the_limit() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [gzip.compress(b"x" * 1000)[:-9], b"\x1f\x8bnot gzip at all", b"\x1f\x8b", zlib.compress(b"x")[:0] + b"\x1f\x8b\x08"],
+    [
+        gzip.compress(b"x" * 1000)[:-9],
+        b"\x1f\x8bnot gzip at all",
+        b"\x1f\x8b",
+        zlib.compress(b"x")[:0] + b"\x1f\x8b\x08",
+    ],
     ids=["cut off", "rubbish", "magic only", "header only"],
 )
 def test_unpack_refuses_broken_gzip(body: bytes) -> None:
@@ -59,9 +64,7 @@ def test_decode_reads_odd_values_and_says_so(body: bytes, value: object, is_odd:
     assert (found, was_odd) == (value, is_odd)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"hello", b'{"a":1}}', b"\x00\x01", b"]" * 300, b"[" * 300_000], ids=repr
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"hello", b'{"a":1}}', b"\x00\x01", b"]" * 300, b"[" * 300_000], ids=repr)
 def test_decode_refuses_what_is_no_json(body: bytes) -> None:
     with pytest.raises(FootfallError) as error:
         decode(body)
@@ -111,7 +114,11 @@ def test_read_instant_is_none_for(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("instant_ms", "text"),
-    [(NOW_MS, "2026-11-23T14:03:22.000Z"), (-1, "1969-12-31T23:59:59.999Z"), (-62135596800000, "0001-01-01T00:00:00.000Z")],
+    [
+        (NOW_MS, "2026-11-23T14:03:22.000Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (-62135596800000, "0001-01-01T00:00:00.000Z"),
+    ],
 )
 def test_write_instant_is_rfc_3339_with_milliseconds(instant_ms: int, text: str) -> None:
     assert write_instant(instant_ms) == text

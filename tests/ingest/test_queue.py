@@ -52,6 +52,7 @@ async def test_an_answer_means_another_connection_sees_the_event(queue: Queue, p
 
 
 async def test_writes_with_full_synchronous_wal(path: Path, queue: Queue) -> None:
+    assert queue.commits == 0
     database = open_database(path)
     assert database.execute("pragma journal_mode").fetchone() == ("wal",)
     assert database.execute("pragma synchronous").fetchone() == (2,)  # FULL

@@ -204,7 +204,12 @@ class TestPixel:
     def test_stores_and_answers_an_image(self, client: TestClient, stored: Stored) -> None:
         answer = client.get(
             "/collect",
-            params={"site": "default", "name": "Mail opened", "mail": "7", "url": "https://shop.example/m?utm_source=m"},
+            params={
+                "site": "default",
+                "name": "Mail opened",
+                "mail": "7",
+                "url": "https://shop.example/m?utm_source=m",
+            },
         )
         assert (answer.status_code, answer.content) == (200, PIXEL)
         assert len(PIXEL) == 43

@@ -27,9 +27,7 @@ def send(client: TestClient, secret: Secret, body: Any) -> Any:
     return client.post("/api/events", content=orjson.dumps(body), headers=secret)
 
 
-def test_all_48_system_events_go_in_and_come_out_unchanged(
-    client: TestClient, secret: Secret, stored: Stored
-) -> None:
+def test_all_48_system_events_go_in_and_come_out_unchanged(client: TestClient, secret: Secret, stored: Stored) -> None:
     events = [{"name": name, "props": props} for name, props in FULL_EVENTS.items()]
     answer = send(client, secret, {"events": events}).json()
     assert answer == {"accepted": 48, "duplicate": 0, "rejected": [], "warnings": []}
@@ -49,7 +47,12 @@ def test_all_48_system_events_go_in_and_come_out_unchanged(
             {"$conversation_id": "7", "$body": "x" * 255},
             "truncated",
         ),
-        ("$message_sended", {"$message_id": "1", "$type": "sms"}, {"$message_id": "1", "$type": "sms"}, "unknown_value"),
+        (
+            "$message_sended",
+            {"$message_id": "1", "$type": "sms"},
+            {"$message_id": "1", "$type": "sms"},
+            "unknown_value",
+        ),
     ],
 )
 def test_or_corrected_as_the_catalogue_says(

@@ -50,5 +50,6 @@ function path(url) {
 
 function remarks(entry) {
   const said = entry.message ? [entry.message] : [];
+  if (entry.verdict === "duplicate") said.push("Sent twice, to be sure; the server keeps it once.");
   return [...said, ...entry.warnings.map((warning) => `${warning.code}: ${warning.message}`)];
 }

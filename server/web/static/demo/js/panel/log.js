@@ -1,7 +1,8 @@
 // What the panel knows: one entry per event, and how each topic of the tracker changes the entries.
 //
-// Shape of an entry: {id, event, at_ms, verdict, code, message, warnings}; verdict is one of
-// waiting, accepted, duplicate, known (accepted or duplicate: a mixed batch does not say which), rejected, dropped.
+// Shape of an entry: {id, event, at_ms, verdict, code, message, warnings, isEarlier}; verdict is one of
+// waiting, accepted, duplicate, known (accepted or duplicate: a mixed batch does not say which), rejected, dropped;
+// isEarlier marks events of an earlier page.
 
 const MOST = 100;
 
@@ -22,22 +23,27 @@ function afterEvent(entries, event, now_ms) {
 function afterSent(entries, { events = [], answer } = {}) {
   if (!answer) return entries;
   const places = new Map(events.map((event, index) => [event.id, index]));
-  const rejections = answer.rejected ?? [];
-  const usual = usualVerdict(answer);
+  const refusals = new Map((answer.rejected ?? []).map((refusal) => [refusal.id, refusal]));
+  const isKept = ({ id }) => places.has(id) && !refusals.has(id);
+  const repeated = entries.filter((entry) => isKept(entry) && entry.isEarlier).length;
   return entries.map((entry) => {
-    const index = places.get(entry.id);
-    if (index === undefined) return entry;
-    const rejection = rejections.find((each) => each.id === entry.id || each.index === index);
-    const warnings = (answer.warnings ?? []).filter((warning) => warning.index === index);
-    if (!rejection) return { ...entry, verdict: usual, warnings };
-    return { ...entry, verdict: "rejected", code: rejection.code, message: rejection.message, warnings };
+    if (!places.has(entry.id)) return entry;
+    const warnings = (answer.warnings ?? []).filter(({ index }) => index === places.get(entry.id));
+    if (isKept(entry)) return { ...entry, verdict: keptVerdict(entry, answer, repeated), warnings };
+    const { code, message } = refusals.get(entry.id);
+    return { ...entry, verdict: "rejected", code, message, warnings };
   });
 }
 
-/** Return the verdict on each event of a batch that was not rejected: the answer only counts them. */
-function usualVerdict({ accepted = 0, duplicate = 0 }) {
+/**
+ * Return the verdict on an event that was not rejected. The answer only counts them; but what an earlier page sent
+ * when it was left, without hearing the answer, is sent again by the next, so where the numbers agree it is those.
+ */
+function keptVerdict(entry, { accepted = 0, duplicate = 0 }, repeated) {
   if (duplicate === 0) return "accepted";
-  return accepted === 0 ? "duplicate" : "known";
+  if (accepted === 0) return "duplicate";
+  if (duplicate !== repeated) return "known";
+  return entry.isEarlier ? "duplicate" : "accepted";
 }
 
 function afterDrop(entries, { events, event, reason } = {}, now_ms) {

@@ -3,10 +3,11 @@
 const ENTRIES = "kittiwake-panel";
 const STATE = "kittiwake-panel-state";
 
+/** Return what earlier pages of this tab heard. */
 export function loadEntries() {
   try {
     const entries = JSON.parse(sessionStorage.getItem(ENTRIES) ?? "[]");
-    return Array.isArray(entries) ? entries : [];
+    return Array.isArray(entries) ? entries.map((entry) => ({ ...entry, isEarlier: true })) : [];
   } catch {
     return [];
   }

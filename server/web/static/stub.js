@@ -1,0 +1,1 @@
+"use strict";(()=>{(()=>{let n=window,t=n.tracker;if(t&&t.q)return;let r=[],e=Date.now;t=n.tracker={q:r,u:location.href,r:document.referrer,t:e()},"track page identify auth logout set consent optOut optIn flush on off onReady debug".split(" ").map(o=>t[o]=(...u)=>new Promise(a=>{r.push([o,u,e(),location.href,a]),setTimeout(a,5e3)}))})();})();

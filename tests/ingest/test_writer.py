@@ -1,0 +1,152 @@
+"""From queue to store: exactly once, whatever fails in between."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from server.events.model import COLUMNS
+from server.ingest.queue import Queue, Record, Submission
+from server.ingest.writer import Writer
+from server.storage.base import StoreRefused
+from server.storage.duckdb import DuckDBStore
+from tests.conftest import StandingClock
+from tests.factories import NOW_MS, make_id
+
+DAY_MS = 24 * 3600 * 1000
+
+
+class FaultyStore(DuckDBStore):
+    """The real store, with faults on order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.faults: list[Exception] = []
+        self.fails_after_commit = False
+        self.poison = b"POISON"
+        self.has_failed = threading.Event()
+
+    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> None:
+        if self.faults:
+            self.has_failed.set()
+            raise self.faults.pop()
+        if any(self.poison in event for event in events):
+            raise StoreRefused("poison")
+        super().append(events, queue_id, position)
+        if self.fails_after_commit:
+            self.fails_after_commit = False
+            raise OSError("gone after the commit")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FaultyStore]:
+    opened = FaultyStore(tmp_path / "events.duckdb")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def queue(tmp_path: Path, clock: StandingClock) -> Iterator[Queue]:
+    opened = Queue(tmp_path / "queue.sqlite", clock=clock)
+    yield opened
+    opened.close()
+
+
+def make_writer(queue: Queue, tmp_path: Path, store: FaultyStore, **changes: Any) -> Writer:
+    return Writer(queue, tmp_path / "queue.sqlite", store, **changes)
+
+
+def make_record(**values: Any) -> Record:
+    event = {**dict.fromkeys(COLUMNS), "id": make_id(), "name": "x", "time": NOW_MS, "received_at": NOW_MS, "props": {}}
+    event |= {"site": "default", **values}
+    return Record("default", event["id"], orjson.dumps(event))
+
+
+def ids(store: FaultyStore, parameters: Mapping[str, Any] | None = None) -> list[str]:
+    return [row[0] for row in store.query("select id from events order by id", parameters or {})]
+
+
+async def test_moves_what_was_there_before_it_started_and_what_comes_after(
+    queue: Queue, tmp_path: Path, store: FaultyStore
+) -> None:
+    first, second = make_record(), make_record()
+    await queue.submit(Submission([first]))
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    await queue.submit(Submission([second]))
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert ids(store) == sorted([first.event_id, second.event_id])
+    assert writer.state.stored == 2
+
+
+async def test_a_store_that_is_away_for_a_while_loses_and_doubles_nothing(
+    queue: Queue, tmp_path: Path, store: FaultyStore
+) -> None:
+    store.faults = [OSError("away"), OSError("away")]
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    records = [make_record() for _ in range(5)]
+    await queue.submit(Submission(records))
+    assert store.has_failed.wait(10)
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert ids(store) == sorted(record.event_id for record in records)
+    assert writer.state.last_error is None
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_repeated(queue: Queue, tmp_path: Path, store: FaultyStore) -> None:
+    store.fails_after_commit = True
+    records = [make_record() for _ in range(5)]
+    await queue.submit(Submission(records))
+    for _ in range(2):
+        writer = make_writer(queue, tmp_path, store)
+        writer.start()
+        writer.wait_until_idle(10)
+        writer.close()
+    assert ids(store) == sorted(record.event_id for record in records)
+
+
+async def test_an_event_that_the_store_refuses_moves_aside_and_the_rest_goes_on(
+    queue: Queue, tmp_path: Path, store: FaultyStore
+) -> None:
+    records = [make_record(name="POISON" if number == 3 else "x") for number in range(8)]
+    await queue.submit(Submission(records))
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert ids(store) == sorted(record.event_id for record in records if b"POISON" not in record.event)
+    await queue.submit(Submission(()))
+    (rejected,) = queue.list_rejected(10, None, None)
+    assert (rejected["event_id"], rejected["code"]) == (records[3].event_id, "store_refused")
+    assert rejected["payload"] == records[3].event
+    assert queue.waiting() == 0
+
+
+async def test_the_real_store_refuses_only_what_is_broken(queue: Queue, tmp_path: Path, store: FaultyStore) -> None:
+    broken = Record("default", make_id(), b'{"id": "x", "time": "no number"}')
+    good = make_record()
+    await queue.submit(Submission([broken, good]))
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert ids(store) == [good.event_id]
+    assert writer.state.set_aside == 1
+
+
+async def test_retention_removes_older_events(
+    queue: Queue, tmp_path: Path, store: FaultyStore, clock: StandingClock
+) -> None:
+    young, old = make_record(), make_record(time=NOW_MS - 31 * DAY_MS)
+    await queue.submit(Submission([young, old]))
+    writer = make_writer(queue, tmp_path, store, retention_days=30, clock=clock)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert ids(store) == [young.event_id]

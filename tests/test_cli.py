@@ -1,0 +1,106 @@
+"""The command line, in this process; the server itself is started in tests/promises."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from server import __version__
+from server.app import create_app
+from server.cli import main
+from tests.factories import make_batch, make_event, make_settings
+
+NO_SERVER = ["--port", "1"]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    with TestClient(create_app(make_settings(tmp_path))) as client:
+        for name in ("A", "B"):
+            client.post("/collect", content=orjson.dumps(make_batch(make_event(name=name))))
+    return tmp_path
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    told = capsys.readouterr().out
+    for word in ("serve", "demo", "export", "doctor", "version", "examples:"):
+        assert word in told
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out == f"footfall {__version__}\n"
+
+
+def test_wrong_settings_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTFALL_IP", "some")
+    assert main(["serve", "--port", "http"]) == 2
+    told = capsys.readouterr().err
+    assert "FOOTFALL_IP" in told
+    assert "--port" in told
+
+
+@pytest.mark.parametrize(("file_format", "lines"), [("ndjson", 2), ("csv", 3)])
+def test_export_without_a_server_reads_the_file(data_dir: Path, tmp_path: Path, file_format: str, lines: int) -> None:
+    output = tmp_path / "out"
+    assert (
+        main(["export", *NO_SERVER, "--data-dir", str(data_dir), "--format", file_format, "--output", str(output)]) == 0
+    )
+    assert len(output.read_text().splitlines()) == lines
+
+
+def test_export_to_standard_output_with_a_filter(data_dir: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["export", *NO_SERVER, "--data-dir", str(data_dir), "--name", "B"]) == 0
+    (line,) = capfdbinary.readouterr().out.splitlines()
+    assert json.loads(line)["name"] == "B"
+
+
+def test_export_to_parquet(data_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.parquet"
+    assert (
+        main(["export", *NO_SERVER, "--data-dir", str(data_dir), "--format", "parquet", "--output", str(output)]) == 0
+    )
+    assert duckdb.sql(f"select name from '{output}' order by 1").fetchall() == [("A",), ("B",)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--format", "parquet"], "--output"),
+        (["--since", "soon"], "RFC 3339"),
+        (["--site", "nobody"], "no site"),
+    ],
+)
+def test_export_says_what_is_wrong(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert main(["export", *NO_SERVER, "--data-dir", str(data_dir), *arguments]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_export_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", *NO_SERVER, "--data-dir", str(tmp_path)]) == 1
+    assert "no store" in capsys.readouterr().err
+
+
+def test_doctor_finds_nothing_wrong(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 0
+    told = capsys.readouterr().out
+    for part in ("can be written", "GiB free", "fsync takes", "places:", "no proxy is trusted", "footfall serve"):
+        assert part in told
+
+
+def test_doctor_finds_keys_that_others_can_read(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data_dir / "keys" / "cookie_key").chmod(0o644)
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 1
+    assert "chmod 600" in capsys.readouterr().out
+
+
+def test_doctor_finds_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(tmp_path / "file")]) == 1
+    assert "PROBLEM" in capsys.readouterr().out

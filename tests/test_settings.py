@@ -1,0 +1,151 @@
+from pathlib import Path
+
+import pytest
+
+from server.errors import SettingsError
+from server.settings import Settings, read_settings, setting_fields, variable_of
+
+SECRET = "a-long-enough-secret-key"
+
+
+def problems_of(environment: dict[str, str], file: Path | None = None) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        read_settings(environment, file)
+    return list(error.value.problems)
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    found = read_settings({})
+    assert (found.host, found.port, found.data_dir, found.store, found.queue) == (
+        "127.0.0.1",
+        8000,
+        Path("data"),
+        "duckdb",
+        "sqlite",
+    )
+    assert (found.trusted_proxies, found.ip, found.role, found.script_path, found.collect_path) == (
+        (),
+        "full",
+        "all",
+        "/tracker.js",
+        "/collect",
+    )
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('port = 1\nhost = "1.1.1.1"\nip = "none"\n')
+    found = read_settings({"FOOTFALL_PORT": "2", "FOOTFALL_HOST": "2.2.2.2"}, file, host="3.3.3.3")
+    assert (found.port, found.host, found.ip) == (2, "3.3.3.3", "none")
+
+
+def test_an_empty_variable_is_none() -> None:
+    assert read_settings({"FOOTFALL_PORT": ""}).port == 8000
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('role = "boss"\nnonsense = 1\n[sites.shop]\norigins = "x"\ncolour = "red"\n')
+    environment = {
+        "FOOTFALL_PORT": "http",
+        "FOOTFALL_IP": "some",
+        "FOOTFALL_TRUSTED_PROXIES": "10.1.2.3/8",
+        "FOOTFALL_SECRET_KEY": "changeme",
+        "FOOTFALL_GEOIP": "/nowhere.mmdb",
+        "FOOTFALL_RETENTION_DAYS": "0",
+        "FOOTFALL_COLLECT_PATH": "collect",
+        "FOOTFALL_TYPO": "1",
+    }
+    found = problems_of(environment, file)
+    for part in (
+        *environment,
+        "role in the file",
+        "nonsense in the file",
+        "[sites.shop] origins",
+        "[sites.shop] colour",
+    ):
+        assert any(part in problem for problem in found), part
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "<secret>"),
+        ("AUTH_KEY", "xxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("ADMIN_PASSWORD", "password"),
+        ("STORE", "mysql"),
+        ("STORE", "clickhouse://u:p@h:8123/d"),
+        ("QUEUE", "nats://h:4222"),
+        ("SCRIPT_PATH", "/../x"),
+        ("SCRIPT_PATH", "/a b"),
+        ("ROLE", ""),
+    ],
+)
+def test_refuses(name: str, value: str) -> None:
+    if value:
+        assert len(problems_of({f"FOOTFALL_{name}": value})) == 1
+    else:
+        read_settings({f"FOOTFALL_{name}": value})
+
+
+def test_a_secrets_text_is_never_repeated() -> None:
+    (problem,) = problems_of({"FOOTFALL_SECRET_KEY": "hush-hush"})
+    assert "hush" not in problem
+
+
+def test_script_and_collect_paths_must_differ() -> None:
+    assert problems_of({"FOOTFALL_SCRIPT_PATH": "/t", "FOOTFALL_COLLECT_PATH": "/t"})
+
+
+def test_variables_that_orchestrators_inject_are_no_problem() -> None:
+    read_settings({"FOOTFALL_SERVICE_HOST": "10.0.0.1", "FOOTFALL_PORT_8000_TCP": "tcp://10.0.0.1:8000"})
+
+
+def test_a_file_that_is_missing_or_broken(tmp_path: Path) -> None:
+    assert "no such file" in problems_of({}, tmp_path / "none.toml")[0]
+    broken = tmp_path / "broken.toml"
+    broken.write_text("= 1")
+    assert len(problems_of({}, broken)) == 1
+
+
+def test_sites(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text(
+        f'[sites.shop]\norigins = ["https://Shop.example/"]\nsecret_key = "{SECRET}"\n'
+        'server_only = ["Paid"]\n[sites.blog]\n'
+    )
+    sites = read_settings({}, file).sites
+    assert list(sites) == ["shop", "blog"]
+    shop = sites["shop"]
+    assert shop.secret_key == SECRET
+    assert shop.server_only == {"Paid"}
+    assert [shop.allows_origin(each) for each in ("https://shop.example", "https://evil.example", None)] == [
+        True,
+        False,
+        True,
+    ]
+    assert sites["blog"].allows_origin("https://anything.example")
+
+
+@pytest.mark.parametrize("origin", ["shop.example", "https://*.example", "https://shop.example/path", "*"])
+def test_an_origin_is_exact(tmp_path: Path, origin: str) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text(f'[sites.shop]\norigins = ["{origin}"]\n')
+    assert "origins" in problems_of({}, file)[0]
+
+
+def test_every_setting_is_documented() -> None:
+    documented = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    for each in setting_fields():
+        assert f"`{variable_of(each.name)}`" in documented
+    assert len(setting_fields()) < 25
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        Settings().port = 1  # type: ignore[misc]  # that is the test

@@ -1,0 +1,72 @@
+"""The live stream, read as a browser would."""
+
+import asyncio
+from contextlib import suppress
+
+import orjson
+import pytest
+
+from server.app import close_parts, create_parts
+from server.ingest.live import MAX_WAITING, Live
+from server.settings import Settings
+from server.web.live import _frames
+from tests.factories import make_beacon, make_event
+
+
+async def collect(live: Live, site: str | None, found: list[bytes]) -> None:
+    async for frame in _frames(live, site):
+        found.append(frame)  # noqa: PERF401 - the test looks at the list while it grows
+
+
+@pytest.mark.parametrize(("site", "count"), [(None, 3), ("default", 3), ("other", 0)])
+async def test_verdicts_are_told_to_those_who_may_see_them(settings: Settings, site: str | None, count: int) -> None:
+    parts = create_parts(settings)
+    found: list[bytes] = []
+    watching = asyncio.create_task(collect(parts.live, site, found))
+    await asyncio.sleep(0)
+    same = make_event(props={"a": "line\nbreak"}, time="2100-01-01T00:00:00Z")
+    hidden = make_event(name="$identify", props={"operations": []})
+    await parts.receiver.receive(make_beacon(), [same, same, make_event(name=""), hidden])
+    await asyncio.sleep(0)
+    await asyncio.to_thread(close_parts, parts)
+    await asyncio.wait_for(watching, 5)
+    assert found[0] == b"retry: 2000\n\n"
+    assert len(found) == 1 + count
+    if count:
+        verdicts = [frame.split(b"\n")[0] for frame in found[1:]]
+        assert verdicts == [b"event: accepted", b"event: duplicate", b"event: rejected"]
+        _, data, *end = found[1].split(b"\n")
+        assert end == [b"", b""], "one line of data: a line break in an event cannot end the frame"
+        told = orjson.loads(data.removeprefix(b"data: "))
+        assert told["event"]["id"] == same["id"]
+        assert told["event"]["received_at"].endswith("Z")
+        assert [each["code"] for each in told["warnings"]] == ["time_in_future"]
+        assert orjson.loads(found[3].split(b"\n")[1].removeprefix(b"data: "))["code"] == "bad_name"
+
+
+async def test_a_slow_watcher_loses_the_oldest_and_slows_nobody() -> None:
+    live = Live()
+    stream = live.listen()
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    (listener,) = live._listeners
+    for number in range(MAX_WAITING + 10):
+        if listener.full():
+            listener.get_nowait()
+        listener.put_nowait(("accepted", "default", str(number).encode()))
+    assert listener.qsize() == MAX_WAITING
+    assert (await first)[2] == b"10"
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator has it
+    assert not live.has_listeners()
+
+
+async def test_a_watcher_that_leaves_is_forgotten() -> None:
+    live = Live()
+    watching = asyncio.create_task(collect(live, None, []))
+    await asyncio.sleep(0)
+    assert live.has_listeners()
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+    await asyncio.sleep(0)
+    assert not live.has_listeners()
