@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from urllib.parse import unquote_plus
 
 UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
+_UTM_NAMES = frozenset(UTM_NAMES)
+MAX_QUERY_CHARS = 8192
 MAX_VALUE_CHARS = 255
 _MAX_RAW_CHARS = 12 * MAX_VALUE_CHARS  # one character takes at most 12 in an address: four bytes as %F0
 
@@ -47,14 +50,7 @@ CLICK_IDS = PAID_CLICK_IDS | {
 }
 
 
-def _pattern(names: Iterable[str], flags: int = 0) -> re.Pattern[str]:
-    # Pages that escape their links for HTML twice write &amp; between parameters.
-    return re.compile(rf"(?:^|&(?:amp;)?)({'|'.join(sorted(names))})=([^&]*)", flags)
-
-
-_UTM = _pattern(UTM_NAMES)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CLICK_ID = _pattern(CLICK_IDS, re.IGNORECASE)
 
 
 def utm_from_url(url: str) -> dict[str, str]:
@@ -63,14 +59,14 @@ def utm_from_url(url: str) -> dict[str, str]:
     Shape:  keys are out of UTM_NAMES; the first value of a name wins; read from the query, from the fragment
             only where there is no query.
     """
-    return _values(_UTM, _query(url)) if "utm_" in url else {}
+    return _values(_query(url), _UTM_NAMES) if "utm_" in url else {}
 
 
 def click_ids_from_url(url: str) -> dict[str, str]:
     """Return the click ids of an address by their names in lower case; read like UTM values."""
     if "?" not in url and "#" not in url:
         return {}
-    return _values(_CLICK_ID, _query(url))
+    return _values(_query(url), CLICK_IDS)
 
 
 def is_paid_click(click_ids: Iterable[str]) -> bool:
@@ -87,11 +83,13 @@ def _query(url: str) -> str:
     return after if mark else fragment
 
 
-def _values(pattern: re.Pattern[str], query: str) -> dict[str, str]:
+def _values(query: str, names: AbstractSet[str]) -> dict[str, str]:
     values: dict[str, str] = {}
-    for found in pattern.finditer(query):
-        name = found[1].lower()
-        if name not in values and (value := _decode(found[2][:_MAX_RAW_CHARS])):
+    for part in query[:MAX_QUERY_CHARS].split("&"):
+        name, _, raw = part.partition("=")
+        # Pages that escape their links for HTML twice write &amp; between parameters.
+        name = name.removeprefix("amp;").lower()
+        if name in names and name not in values and (value := _decode(raw[:_MAX_RAW_CHARS])):
             values[name] = value
     return values
 

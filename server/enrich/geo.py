@@ -60,14 +60,12 @@ class Geo:
         """Take a new or replaced file into use. Return whether that happened; a broken one leaves the old."""
         if self._path is None:
             return False
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
-            return False
+        stamp, before = _stamp(self._path), self._stamp
+        self._stamp = stamp
         if stamp is None:
             self._problem = "the file is missing"
             return False
-        self._stamp = stamp
-        return self._open(self._path)
+        return stamp != before and self._open(self._path)
 
     def describe(self) -> str:
         """Return which source answers, its type and its date, in one line for people."""

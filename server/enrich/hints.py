@@ -7,14 +7,16 @@ Everything here is chosen by strangers: any type may come, every text is cut. Me
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-
-import orjson
+from typing import Any
 
 MAX_HEADER_CHARS = 512
 MAX_VALUE_CHARS = 64
 MAX_BRANDS = 10
-MAX_PAYLOAD_BYTES = 4096
 MAX_TOUCH_POINTS = 256
+
+# mobile, platform, model, platform version, (brand, version) pairs, form factors
+_Values = tuple[bool | None, str, str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
+_NO_VALUES: _Values = (None, "", "", "", (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +45,60 @@ def create_hints(
 
     Shape:  the first three are header values; payload is what the browser's getHighEntropyValues gives
             (`model`, `platformVersion`, `fullVersionList`, `formFactors`, `brands`, `mobile`, `platform`) and
-            touch_points its maxTouchPoints. Whatever is of another type counts as missing.
+            touch_points its maxTouchPoints. What is of another type counts as missing, a payload as a whole.
     """
-    encoded = _encode(payload) if payload and isinstance(payload, dict) else b""
     points = touch_points if type(touch_points) is int and 0 < touch_points <= MAX_TOUCH_POINTS else 0
-    return _create(_cut(sec_ch_ua), _cut(mobile), _cut(platform), encoded, points)
+    headers = (_cut(sec_ch_ua), _cut(mobile), _cut(platform))
+    if not payload or not isinstance(payload, dict):
+        return _create(headers, _NO_VALUES, points)
+    try:
+        return _create(headers, _freeze(payload), points)
+    except (TypeError, LookupError):  # no browser makes such a payload: nothing in it is believed
+        return _create(headers, _NO_VALUES, points)
 
 
 def _cut(header: str | None) -> str | None:
     return header[:MAX_HEADER_CHARS] if header else None
 
 
-def _encode(payload: dict[object, object]) -> bytes:
-    """Return the payload as a key for the cache, empty when it is no plain JSON or too long to be honest."""
-    try:
-        encoded = orjson.dumps(payload)
-    except (TypeError, ValueError, RecursionError):
-        return b""
-    return encoded if len(encoded) <= MAX_PAYLOAD_BYTES else b""
+def _freeze(payload: dict[str, Any]) -> _Values:
+    """Return the payload's values, cut and hashable, without a look at each one's type: that took twice as long.
+
+    Errors: TypeError or LookupError when a value is not what browsers send.
+    """
+    get = payload.get
+    mobile = get("mobile")
+    brands = get("fullVersionList") or get("brands") or ()
+    return (
+        mobile if mobile is True or mobile is False else None,
+        (get("platform") or "")[:MAX_VALUE_CHARS],
+        (get("model") or "")[:MAX_VALUE_CHARS],
+        (get("platformVersion") or "")[:MAX_VALUE_CHARS],
+        tuple([(item["brand"][:MAX_VALUE_CHARS], item["version"][:MAX_VALUE_CHARS]) for item in brands[:MAX_BRANDS]]),
+        tuple([form[:MAX_VALUE_CHARS] for form in (get("formFactors") or ())[:MAX_BRANDS]]),
+    )
 
 
 @lru_cache(maxsize=1024)
-def _create(brands: str | None, mobile: str | None, platform: str | None, encoded: bytes, points: int) -> Hints:
-    payload: dict[str, object] = orjson.loads(encoded) if encoded else {}
-    if isinstance(payload.get("mobile"), bool):
-        mobile = "?1" if payload["mobile"] else "?0"
+def _create(headers: tuple[str | None, str | None, str | None], values: _Values, points: int) -> Hints:
+    brands, mobile, platform = headers
+    is_mobile, named_platform, model, platform_version, pairs, forms = values
+    if is_mobile is not None:
+        mobile = "?1" if is_mobile else "?0"
     return Hints(
         brands,
         mobile,
-        _text(payload.get("platform")) or _text(platform).strip('"') or None,
-        _text(payload.get("model")),
-        _text(payload.get("platformVersion")),
-        _brands(payload.get("fullVersionList")) or _brands(payload.get("brands")),
-        _texts(payload.get("formFactors")),
+        _clean(named_platform) or _clean((platform or "").strip('"')) or None,
+        _clean(model),
+        _clean(platform_version),
+        tuple([(_clean(brand), _clean(version)) for brand, version in pairs]),
+        tuple(filter(None, map(_clean, forms))),
         points,
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        return ""
-    # Cut before and after: the first bounds the work, the second the result.
-    return "".join(filter(str.isprintable, value[: 2 * MAX_VALUE_CHARS])).strip()[:MAX_VALUE_CHARS]
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        return ()
-    return tuple(filter(None, map(_text, value[:MAX_BRANDS])))
-
-
-def _brands(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, list):
-        return ()
-    items = (item for item in value[:MAX_BRANDS] if isinstance(item, dict))
-    pairs = ((_text(item.get("brand")), _text(item.get("version"))) for item in items)
-    return tuple(pair for pair in pairs if pair[0])
+def _clean(text: str) -> str:
+    return "".join(filter(str.isprintable, text[:MAX_VALUE_CHARS])).strip()
 
 
 _BRAND = re.compile(r'"((?:[^"\\]|\\.)*)"\s*;\s*v="([^"]*)"')
@@ -109,7 +109,7 @@ def header_brands(raw: str | None) -> tuple[tuple[str, str], ...]:
     if not raw:
         return ()
     pairs = _BRAND.findall(raw)[:MAX_BRANDS]
-    return tuple((_text(name.replace("\\", "")), _text(version)) for name, version in pairs)
+    return tuple((_clean(name.replace("\\", "")), _clean(version)) for name, version in pairs)
 
 
 def is_grease(brand: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from ua_parser import Resolver
@@ -21,8 +21,7 @@ MAX_USER_AGENT_CHARS = 1000
 _building = Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedAgent:
+class ParsedAgent(NamedTuple):
     """What a string alone says. Shape: unknown texts are None; versions have at most three parts."""
 
     browser: str | None
@@ -39,12 +38,13 @@ class ParsedAgent:
 
 @dataclass(frozen=True, slots=True)
 class Families:
-    """Plain names. Shape: each maps a name in other people's words to ours; app and system map tokens."""
+    """Plain names. Shape: each maps a name in other people's words to ours; app, maker and system map tokens."""
 
     browser: dict[str, str]
     os: dict[str, str]
     brand: dict[str, str]
     app: dict[str, str]
+    maker: dict[str, str]
     system: dict[str, str]
 
 
@@ -89,12 +89,20 @@ def parse_agent(text: str) -> ParsedAgent:
 
 
 def device_of_model(model: str) -> tuple[str | None, str | None]:
-    """Return (brand, model) of a bare Android model name, by asking for the string it would stand in."""
+    """Return (brand or None, model) of a bare Android model name, by asking for the string it would stand in."""
     from ua_parser import Domain
 
     text = f"Mozilla/5.0 (Linux; Android 14; {model}) AppleWebKit/537.36 Chrome/130.0.0.0 Mobile Safari/537.36"
     device = resolver()(text, Domain.DEVICE).device
-    return (device.brand, device.model) if device else (None, None)
+    if device and not is_generic(device.brand):
+        return device.brand, device.model
+    makers = families().maker
+    return next((makers[start] for start in makers if model.startswith(start)), None), model
+
+
+def is_generic(brand: str | None) -> bool:
+    """Return whether a brand of ua-parser's says no more than that there is a device."""
+    return brand is None or brand.startswith("Generic")
 
 
 def _library_object(text: str) -> Any:

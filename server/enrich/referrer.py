@@ -39,6 +39,7 @@ _MEDIUMS: Mapping[str, Channel] = {
     "partner": "referral",
     "link": "referral",
 }
+_MAX_LABELS = 10
 _MAX_ENDING_LABELS = 2
 _MAX_ENDING_LABEL_CHARS = 3
 
@@ -89,7 +90,7 @@ def channel(referrer_domain: str | None, utm: Mapping[str, str], has_click_id: b
         return "paid"
     if utm:
         return _tagged(_word(utm, "utm_medium"), _word(utm, "utm_source"), referrer_domain)
-    return _of_domain(referrer_domain) if referrer_domain else "direct"
+    return _of_domain(referrer_domain[:MAX_HOST_CHARS]) if referrer_domain else "direct"
 
 
 def _word(utm: Mapping[str, str], name: str) -> str:
@@ -103,7 +104,7 @@ def _tagged(medium: str, source: str, referrer_domain: str | None) -> Channel:
         return _MEDIUMS[medium]
     known = _channels().sources.get(source) or (_of_domain(source) if source else "referral")
     if known == "referral" and referrer_domain:
-        return _of_domain(referrer_domain)
+        return _of_domain(referrer_domain[:MAX_HOST_CHARS])
     return known
 
 
@@ -129,7 +130,9 @@ def _channels() -> _Channels:
 def _of_domain(domain: str) -> Channel:
     """Return the channel of a domain: by the longest known domain it is in, else by a name before its ending."""
     channels = _channels()
-    labels = domain.split(".")
+    labels = domain.split(".", _MAX_LABELS)
+    if len(labels) > _MAX_LABELS:
+        return "referral"
     for start in range(len(labels)):
         if found := channels.domains.get(".".join(labels[start:])):
             return found

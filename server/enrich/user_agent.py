@@ -9,7 +9,14 @@ from functools import lru_cache
 
 from server.enrich.device_kind import device_type, model_in, special_kind
 from server.enrich.hints import Hints, create_hints, header_brands, is_grease
-from server.enrich.parsed_agent import MAX_USER_AGENT_CHARS, ParsedAgent, device_of_model, families, parse_agent
+from server.enrich.parsed_agent import (
+    MAX_USER_AGENT_CHARS,
+    ParsedAgent,
+    device_of_model,
+    families,
+    is_generic,
+    parse_agent,
+)
 
 __all__ = ["Browser", "Hints", "create_hints", "describe", "warm_up"]
 
@@ -143,12 +150,12 @@ def _device(text: str, parsed: ParsedAgent, os: str | None, hints: Hints) -> str
         return "Apple iPad"
     brand, model = parsed.brand, parsed.model
     hinted = hints.model if os == "Android" else ""
-    if hinted or _is_generic(brand):
+    if hinted or is_generic(brand):
         named = hinted or model_in(text)
         if not named:
             return "Other"
         brand, model = device_of_model(named)
-        if _is_generic(brand):
+        if brand is None:
             return named  # a model without a brand is still the model
     if not brand or not model or brand == "Spider":
         return "Other"
@@ -156,7 +163,3 @@ def _device(text: str, parsed: ParsedAgent, os: str | None, hints: Hints) -> str
         # Apps name the exact model (iPhone15,2); browsers do not, and one device must not be two.
         model = model.rstrip("0123456789,")
     return model if model.lower().startswith(brand.lower()) else f"{brand} {model}"
-
-
-def _is_generic(brand: str | None) -> bool:
-    return brand is None or brand.startswith("Generic")
