@@ -24,7 +24,8 @@ async def show_dashboard(request: Request) -> Response:
     parts = parts_of(request)
     if not parts.auth.is_signed_in(request):
         return _redirect(request, "login")
-    base_url = str(request.base_url).rstrip("/")
+    # not request.base_url, which leaves out where the application is mounted in another
+    base_url = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
     snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
     context = {"base_url": base_url, "snippets": snippets}
     return _private(render(request, "dashboard/dashboard.html", context))
