@@ -90,7 +90,7 @@ class Geo:
         try:
             # geoip2's own methods refuse files whose type does not name them, which are the free ones of most
             # makers: the raw record is read from the reader below.
-            reader = geoip2.database.Reader(path)._db_reader  # noqa: SLF001
+            reader = geoip2.database.Reader(path)._db_reader  # noqa: SLF001 - see above
             reader.get("192.0.2.1")  # a damaged tree shows here rather than at a visitor
         except (OSError, ValueError, InvalidDatabaseError) as error:
             self._problem = f"cannot be read: {error}"

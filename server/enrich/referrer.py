@@ -80,7 +80,7 @@ def _is_same_site(domain: str, own: str | None) -> bool:
     return domain == own or domain.endswith(f".{own}") or own.endswith(f".{domain}")
 
 
-def channel(referrer_domain: str | None, utm: Mapping[str, str], has_click_id: bool) -> Channel:  # noqa: FBT001
+def channel(referrer_domain: str | None, utm: Mapping[str, str], has_click_id: bool) -> Channel:  # noqa: FBT001 - asked as is
     """Return what kind of way a visitor came: the advertisement first, then the tags, then the referrer.
 
     Shape:  utm has the keys `utm_source` … that are known; has_click_id says that the address carries a click
