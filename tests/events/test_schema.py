@@ -1,6 +1,5 @@
 import json
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +82,17 @@ def test_what_is_accepted_fits_its_schema_and_what_is_refused_stays_as_it_came(
     case: tuple[SystemEvent, dict[str, Any]],
 ) -> None:
     event, props = case
-    before = deepcopy(props)
+    before = repr(props)  # as text, because NaN is not equal to itself
     code = refusal(event, props)
     if code is not None:
-        assert props == before
+        assert repr(props) == before
         assert code in {"missing_attribute", "wrong_type", "invalid_value", "list_lengths_differ"}
         return
     assert fits(props, json_schema(event))
-    assert props["unlisted"] == before["unlisted"]
-    stored = deepcopy(props)
+    assert repr(props["unlisted"]) in before
+    stored = repr(props)
     codes = {correction.code for correction in check_attributes(event, props)}
-    assert props == stored
+    assert repr(props) == stored
     assert codes <= {"unknown_value"}
 
 
