@@ -1,4 +1,7 @@
-"""Every path of the application, in one table. What is not here does not exist."""
+"""Every path of the application but the one that receives events, which `app.py` answers itself.
+
+What is not here does not exist.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,13 +11,12 @@ from starlette.routing import BaseRoute, Route
 
 from server.settings import Settings
 from server.web import catalogue, demo, events, health, live, pages, rejected, script, stats
-from server.web.collect import Collect
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_routes(settings: Settings) -> list[BaseRoute]:
-    """Return the routes of a role. Order: the hot path first, because routes are tried in turn."""
+    """Return the routes of a role."""
     routes: list[BaseRoute] = []
     if settings.role != "app":
         routes += _ingest(settings)
@@ -31,10 +33,7 @@ def create_routes(settings: Settings) -> list[BaseRoute]:
 
 
 def _ingest(settings: Settings) -> list[BaseRoute]:
-    collect = Collect()
-    paths = (settings.collect_path, settings.collect_path + "/")
-    routes: list[BaseRoute] = [Route(path, collect, include_in_schema=False) for path in paths]
-    routes.append(Route(settings.script_path, script.serve_script))
+    routes: list[BaseRoute] = [Route(settings.script_path, script.serve_script)]
     routes.append(Route(settings.script_path + ".sri", script.serve_integrity))
     stem, dot, ending = settings.script_path.rpartition(".")
     hashed = f"{stem}.{{hash}}{dot}{ending}" if dot else f"{settings.script_path}.{{hash}}"

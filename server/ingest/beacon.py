@@ -9,7 +9,7 @@ from server.events.model import Correction, Source, StoredEvent
 from server.sites import Site
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: making a frozen one costs 4 µs more, for every request
 class Beacon:
     """What all events of one request share.
 

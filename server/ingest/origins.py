@@ -22,28 +22,23 @@ Find = Callable[[OriginKey], bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What brought a session. Shape: utm has the columns utm_source … utm_term that are known."""
+    """What brought a session. Shape: columns are `channel` and those of utm_source … utm_term that are known."""
 
-    utm: Mapping[str, str]
-    channel: str
+    columns: Mapping[str, str]
 
     def is_known(self) -> bool:
         """Return whether it tells more than that nothing is known."""
-        return bool(self.utm) or self.channel != DIRECT
-
-    def columns(self) -> dict[str, str]:
-        """Return the columns of a stored event that it fills."""
-        return {**self.utm, "channel": self.channel}
+        return len(self.columns) > 1 or self.columns["channel"] != DIRECT
 
     def encode(self) -> bytes:
         """Return the stored form."""
-        return orjson.dumps(self.columns())
+        return orjson.dumps(self.columns)
 
 
 def decode_origin(encoded: bytes) -> Origin:
     """Return an origin from its stored form."""
     columns = orjson.loads(encoded)
-    return Origin({name: columns[name] for name in UTM_NAMES if name in columns}, columns["channel"])
+    return Origin({name: columns[name] for name in ("channel", *UTM_NAMES) if name in columns})
 
 
 class Origins:
@@ -63,13 +58,14 @@ class Origins:
             return own
         key = (site, session_id)
         known = self._known.get(key)
-        if known is None:
-            found = self._find(key)
-            known = decode_origin(found) if found else None
-        if known is None or not known.is_known():
+        if known is None and (found := self._find(key)) is not None:
+            known = decode_origin(found)
+        elif known is None or (own.is_known() and not known.is_known()):
             known = own
             if own.is_known():
                 self._new[key] = own
+        else:
+            return known
         self._known[key] = known
         if len(self._known) > MAX_SESSIONS_IN_MEMORY:
             self._known.popitem(last=False)

@@ -149,12 +149,11 @@ def add_page(_: Pipeline, draft: Draft) -> None:
 def add_origin(pipeline: Pipeline, draft: Draft) -> None:
     """Set campaign and channel: those of the session's first event that told any."""
     event = draft.event
-    found = _own_campaign(draft)
-    url = event["url"] or ""
-    click_ids = campaign.click_ids_from_url(url)
-    channel = referrer.channel(event["referrer_domain"], found, bool(click_ids))
-    origin = pipeline.origins.of_session(event["site"], event["session_id"], Origin(found, channel))
-    event.update(origin.columns())
+    columns = _own_campaign(draft)
+    click_ids = campaign.click_ids_from_url(event["url"] or "")
+    channel = referrer.channel(event["referrer_domain"], columns, campaign.is_paid_click(click_ids))
+    own = Origin({**columns, "channel": channel})
+    event.update(pipeline.origins.of_session(event["site"], event["session_id"], own).columns)
 
 
 def add_browser(_: Pipeline, draft: Draft) -> None:

@@ -54,7 +54,7 @@ def page_beacon(
     context = envelope.get("context")
     if not isinstance(context, dict):
         context = {}
-    user_agent = head.get("user-agent")
+    user_agent = head.get(b"user-agent")
     return Beacon(
         site=site,
         is_odd=is_odd,
@@ -72,17 +72,16 @@ def page_beacon(
 def client_ip_of(scope: Scope, head: RequestHead, trusted: Sequence[Network]) -> str | None:
     """Return the client's address as far as it can be believed."""
     client = scope.get("client")
-    lines = head.lines("x-forwarded-for") if trusted else ()
+    lines = head.lines(b"x-forwarded-for") if trusted else ()
     return resolve_client_ip(client[0] if client else None, lines, trusted).ip
 
 
 def hints_of(head: RequestHead, context: Mapping[str, Any]) -> Hints:
     """Return the client hints of headers and payload."""
-    get = head.headers.get
     return create_hints(
-        get("sec-ch-ua"),
-        get("sec-ch-ua-mobile"),
-        get("sec-ch-ua-platform"),
+        head.get(b"sec-ch-ua"),
+        head.get(b"sec-ch-ua-mobile"),
+        head.get(b"sec-ch-ua-platform"),
         context.get("hints"),
         context.get("touch_points"),
     )

@@ -26,7 +26,7 @@ from server.web.answers import JsonAnswer
 from server.web.beacons import events_of
 from server.web.collect import encode_outcome
 from server.web.queries import parts_of, read_filter, read_limit, store_of
-from server.web.requests import read_body, read_head
+from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -37,7 +37,7 @@ async def post_events(request: Request) -> Response:
     """Take one event, a list, or {"events": […]}; the secret key may set time, address, agent and user."""
     parts = parts_of(request)
     site = parts.auth.site_of_key(request)
-    head = read_head(request.scope)
+    head = RequestHead(request.scope)
     value, is_odd = decode(await read_body(head, request.receive))
     envelope = value if isinstance(value, dict) else {}
     events = events_of(_listed(value))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.background import Repeated
 from server.clock import Clock
 from server.enrich.client_ip import Network
 from server.enrich.geo import Geo
@@ -39,3 +40,4 @@ class Parts:
     receiver: Receiver
     store: Store | None
     writer: Writer | None
+    geo_watch: Repeated | None

@@ -1,8 +1,5 @@
 """What web reads of a request before anything else: headers, a capped body, the client's address."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from starlette.types import Receive, Scope
 
 from server.errors import TooLarge
@@ -13,27 +10,23 @@ class ClientGone(Exception):
     """The client closed the connection before its body was complete: there is nobody to answer."""
 
 
-@dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The headers of a request. Shape: names lower-case; a repeated header's lines stand in `lines`."""
+    """The headers of a request, decoded when asked for: an ingest request carries three times what it needs."""
 
-    headers: Mapping[str, str]
-    pairs: tuple[tuple[bytes, bytes], ...]
+    __slots__ = ("_last", "_pairs")
 
-    def get(self, name: str) -> str | None:
-        """Return a header's value."""
-        return self.headers.get(name)
+    def __init__(self, scope: Scope) -> None:
+        self._pairs: list[tuple[bytes, bytes]] = scope["headers"]
+        self._last = dict(self._pairs)
 
-    def lines(self, name: str) -> list[str]:
+    def get(self, name: bytes) -> str | None:
+        """Return a header's value; the name in lower case. Of a repeated header the last line counts."""
+        value = self._last.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def lines(self, name: bytes) -> list[str]:
         """Return all lines of a header, in order."""
-        wanted = name.encode()
-        return [value.decode("latin-1") for key, value in self.pairs if key == wanted]
-
-
-def read_head(scope: Scope) -> RequestHead:
-    """Return the headers of a request."""
-    pairs = scope["headers"]
-    return RequestHead({key.decode("latin-1"): value.decode("latin-1") for key, value in pairs}, pairs)
+        return [value.decode("latin-1") for key, value in self._pairs if key == name]
 
 
 async def read_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_BYTES) -> bytes:
@@ -42,7 +35,7 @@ async def read_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_B
     Errors: TooLarge as soon as more than `limit` bytes are announced or have arrived; BadRequest or TooLarge
             from unpacking; ClientGone.
     """
-    announced = head.get("content-length")
+    announced = head.get(b"content-length")
     if announced is not None and announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     message = await receive()

@@ -3,7 +3,9 @@
 import base64
 import gzip
 import hashlib
+import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import brotli
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from server.enrich import bots, user_agent
 from server.errors import NotFound
 from server.settings import Settings
 
@@ -83,8 +86,19 @@ class Script:
         )
 
 
+@lru_cache(maxsize=1)
+def _prepare_for_beacons() -> None:
+    """Load what the first beacon needs: 0.25 s that no visitor should wait for, 40 MB that an idle server saves.
+
+    A browser asks for the script before it sends anything, so this is the moment.
+    """
+    for each in (user_agent.warm_up, bots.warm_up):
+        threading.Thread(target=each, name="warm-up", daemon=True).start()
+
+
 async def serve_script(request: Request) -> Response:
     """`/tracker.js`: an hour's cache, so that a new version arrives."""
+    _prepare_for_beacons()
     script: Script = request.app.state.parts.script
     return script.answer(request, ONE_HOUR)
 
