@@ -42,7 +42,6 @@ from server.web.keys import complete_sites, open_keys
 from server.web.parts import Parts
 from server.web.script import Script
 
-
 GEO_CHECK_S = 30.0
 
 
