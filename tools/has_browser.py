@@ -2,27 +2,35 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, BrowserType, Error, sync_playwright
 
 SYSTEM = {"chromium": ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")}
+
+
+def launch(browser_type: BrowserType, **options: Any) -> Browser:
+    """Return the first browser that starts. Errors: RuntimeError, which says of each that is there why it did not."""
+    problems = []
+    for path in (browser_type.executable_path, *SYSTEM[browser_type.name]):
+        if not Path(path).exists():
+            continue
+        try:
+            return browser_type.launch(executable_path=path, **options)
+        except Error as error:
+            problems.append(f"{path}: {error.message.splitlines()[0]}")
+    raise RuntimeError("\n".join([f"no {browser_type.name} can be started", *problems]))
 
 
 def main(name: str) -> int:
     """Return the exit status."""
     with sync_playwright() as playwright:
-        browser = getattr(playwright, name)
-        own = browser.executable_path
-        for path in (own, *SYSTEM[name]):
-            if not Path(path).exists():
-                continue
-            try:
-                browser.launch(executable_path=path).close()
-            except Exception as error:  # noqa: BLE001 - whatever it is: this one cannot be used, the next may
-                sys.stderr.write(f"{path}: {str(error).splitlines()[0]}\n")
-                continue
-            return 0
-    return 1
+        try:
+            launch(getattr(playwright, name)).close()
+        except RuntimeError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""Fixtures of the stories: one browser for all, and for each test a server, a page server and a visitor of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from e2e.footfall import Footfall
+from e2e.page_server import PageServer
+from e2e.visitor import Arrive, Visitor, arrive
+from tools.has_browser import launch
+
+TEST_TIMEOUT_S = 40
+# without it navigator.webdriver is true, which marks every event as a robot's
+LOOK_ORDINARY = "--disable-blink-features=AutomationControlled"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each story a limit: a browser that hangs must not hold up the rest."""
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Return Playwright's driver."""
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Return a Chromium that looks like a person's."""
+    with launch(playwright.chromium, args=[LOOK_ORDINARY]) as running:
+        yield running
+
+
+@pytest.fixture
+def footfall(tmp_path: Path) -> Iterator[Footfall]:
+    """Return a server with an empty data folder."""
+    running = Footfall(tmp_path / "data")
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def pages(footfall: Footfall) -> Iterator[PageServer]:
+    """Return the customer's site: the pages beside the tests, from an origin of another site than the tracker's."""
+    serving = PageServer(footfall.base_url)
+    yield serving
+    serving.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, footfall: Footfall) -> Iterator[Arrive]:
+    """Return a function that makes visitors; in the end none of their consoles may have shown an error."""
+    del footfall  # asked for so that visitors leave before the server does: their last requests must not fail
+    visitors: list[Visitor] = []
+
+    def make(**options: object) -> Visitor:
+        visitors.append(arrive(browser, **options))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.context.close()
+    assert [line for visitor in visitors for line in visitor.complaints()] == []
+
+
+@pytest.fixture
+def visitor(visit: Arrive) -> Visitor:
+    """Return one ordinary visitor."""
+    return visit()
+
+
+@pytest.fixture
+def page(visitor: Visitor) -> Page:
+    """Return the visitor's page."""
+    return visitor.page
