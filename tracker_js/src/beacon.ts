@@ -1,0 +1,46 @@
+/** What travels: one batch of one visitor's events, and what only the browser knows about the device. */
+import { guard } from "./guard";
+import { site } from "./options";
+import type { Queued } from "./queue";
+
+declare const __VERSION__: string;
+
+export const version = __VERSION__;
+
+/** Chromium's client hints (https://wicg.github.io/ua-client-hints/), not yet in the DOM's types. */
+interface UserAgentData {
+  getHighEntropyValues(names: string[]): Promise<unknown>;
+}
+
+let hints: unknown;
+
+/** Asks for the high-entropy hints. Nothing waits for them: they are told from the first batch after they came. */
+export const askHints = guard(() =>
+  (navigator as { userAgentData?: UserAgentData }).userAgentData
+    ?.getHighEntropyValues(["model", "platformVersion", "fullVersionList", "formFactors"])
+    .then(
+      (found) => (hints = found),
+      () => {}, // forbidden by a permissions policy: the headers must do
+    ),
+);
+
+export const readResolution = (): string => `${screen.width}x${screen.height}`;
+
+/** Shape: the beacon of the server's `POST /collect`; JSON leaves undefined values out. */
+export const writeBeacon = (batch: Queued[]): string =>
+  JSON.stringify({
+    site,
+    visitor_id: batch[0]![0][0],
+    user_id: batch[0]![0][1],
+    sent_at: new Date(),
+    tracker: version,
+    context: {
+      resolution: readResolution(),
+      language: navigator.language,
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      touch_points: navigator.maxTouchPoints,
+      hints,
+      webdriver: navigator.webdriver || undefined,
+    },
+    events: batch.map(([, event]) => event),
+  });

@@ -1,0 +1,21 @@
+/** `$utm_hit`: a page opened through a tagged link, once per set of tags and session. */
+import type { Props } from "../catalogue";
+
+/** The click ids of advertising networks: gclid, yclid, fbclid, msclkid, ttclid, irclickid and whatever ends alike. */
+const CLICK_ID = /(cl(ick?_?)?k?i|_ci)d$|^([gw]braid|li_fat_id|igshid|epik|_kx)$/i;
+
+/** Returns the attributes of `$utm_hit` for an address, or undefined when it carries no tag. */
+export const readCampaign = (url: string): Props | undefined => {
+  const campaign: Props = {};
+  for (const name of ["source", "campaign", "medium", "content", "term"]) campaign[`$utm_${name}`] = "";
+  let isTagged = false;
+  new URL(url).searchParams.forEach((value, name) => {
+    const tag = `$${name.toLowerCase()}`;
+    const key = campaign[tag] === "" ? tag : CLICK_ID.test(name) && name;
+    if (key && value) {
+      campaign[key] = value;
+      isTagged = true;
+    }
+  });
+  return isTagged ? campaign : undefined;
+};

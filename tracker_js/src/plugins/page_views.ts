@@ -1,0 +1,60 @@
+/**
+ * When a page is viewed: on arrival, on a change of route, on a return from the back/forward cache.
+ *
+ * Contract
+ *   Arrival  is when the page is first visible: a prerendered or background tab that nobody saw was not viewed.
+ *   Routes   count when path or query changed (with hash routes: the hash too); the replaceState with the same
+ *            address that routers make just before pushState does not. A view is told in the task after the change,
+ *            because that is when the page has set its new title, but always before the next view or event.
+ */
+import { guard, listen } from "../guard";
+import { readPage } from "../page";
+import { isHidden } from "../sender";
+
+/** The Navigation API (https://html.spec.whatwg.org/#navigation-api); absent in older Firefox and Safari. */
+interface WithNavigation {
+  navigation?: EventTarget;
+}
+
+/** Calls `onView(url)` for each view; returns a function that tells at once of a view that is still to be told. */
+export const watchPageViews = (onView: (url: string) => void): (() => void) => {
+  let shown = "";
+  let next = "";
+
+  const view = guard((): void => {
+    const url = next;
+    next = "";
+    if (url && url !== shown) onView((shown = url));
+  });
+  const change = (): void => {
+    if (!shown) return; // not yet seen
+    view();
+    next = readPage().url;
+    setTimeout(view);
+  };
+  const arrive = (): void => {
+    if (shown || isHidden()) return;
+    next = readPage().url;
+    view();
+  };
+
+  const { navigation } = window as WithNavigation;
+  if (navigation) {
+    navigation.addEventListener("currententrychange", change);
+  } else {
+    listen("popstate", change);
+    for (const name of ["pushState", "replaceState"] as const) {
+      const original = history[name];
+      history[name] = function (...args) {
+        original.apply(this, args);
+        change();
+      };
+    }
+  }
+  listen("pageshow visibilitychange", ({ persisted }: PageTransitionEvent) => {
+    if (persisted) shown = ""; // back from the back/forward cache
+    arrive();
+  });
+  arrive();
+  return view;
+};

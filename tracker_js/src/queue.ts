@@ -1,0 +1,99 @@
+/**
+ * The events that no answer has settled yet, shared by all tabs of the site.
+ *
+ * Contract
+ *   put      keeps an event before it returns; on disk where storage is allowed, else in this page's memory.
+ *   take     returns the oldest events of one visitor that fit, in the order of their ids; takes nothing out.
+ *   remove   is the only way out, but for the limits below and for text that is no event.
+ *   Limit:   MAX_BYTES (names and values, UTF-8) for all tabs together; beyond, the oldest go, each reported with
+ *            the reason `queue_full`. An event takes more than 263 bytes, so there are never more than 1,000.
+ *   Tabs:    each event has a key of its own, "queue.<id>", so two tabs never rewrite each other's events and no
+ *            lock is needed to put or to remove. What other tabs did is seen at each take; in between, this page
+ *            counts only what it puts itself, and counts anew before it drops anything.
+ *   Order:   ids are UUIDs of version 7, so their order as text is the order of their making.
+ *   Shape:   a value is [visitor, event]: the beacon names its visitor once.
+ */
+import { prefix } from "./options";
+import { erase, findKeys, loadText, parseList, save } from "./storage";
+import { tellDrop } from "./topics";
+import type { TrackedEvent } from "./types";
+import type { Visitor } from "./visitor";
+
+const MAX_BYTES = 262144;
+const KEY = "queue.";
+const REFUSED_KEY = "refused";
+
+export type Queued = [visitor: Visitor, event: TrackedEvent];
+
+let total_bytes = 0;
+
+export const countBytes = (text: string): number => new TextEncoder().encode(text).length;
+
+const addBytes = (id: string, text: string): number => {
+  const bytes = countBytes(prefix + KEY + id + text);
+  total_bytes += bytes;
+  return bytes;
+};
+
+/** Looks everything up, oldest first, and counts it. */
+const list = (): [id: string, text: string, bytes: number][] => {
+  total_bytes = 0;
+  return findKeys(KEY).map((id) => {
+    const text = loadText(KEY + id) || "";
+    return [id, text, addBytes(id, text)];
+  });
+};
+
+export const isQueued = (id: string): boolean => !!loadText(KEY + id);
+
+export const countQueue = (): number => findKeys(KEY).length;
+
+export const removeEvent = (id: string): void => erase(KEY + id);
+
+/** Removes an event and says why, unless another tab was faster. */
+export const dropEvent = (id: string, reason: string): void => {
+  const [, event] = parseList(loadText(KEY + id)) as Queued;
+  removeEvent(id);
+  if (!event) return;
+  // the tab that called `auth` and waits may be another one
+  if (event.name === "$auth") save(REFUSED_KEY, [id, reason]);
+  tellDrop(event, reason);
+};
+
+/** Returns why the last `$auth` that was refused was refused, if it is this one. */
+export const readAuthRefusal = (id: string): string => {
+  const [refused_id, reason] = parseList(loadText(REFUSED_KEY)) as string[];
+  return (refused_id === id && reason) || "";
+};
+
+export const clearQueue = (reason: string): void => findKeys(KEY).forEach((id) => dropEvent(id, reason));
+
+/** Errors: throws when the event is no JSON, and keeps nothing then. */
+export const putEvent = (...queued: Queued): void => {
+  const { id } = queued[1];
+  addBytes(id, save(KEY + id, queued));
+  if (total_bytes > MAX_BYTES) {
+    for (const [oldest, , bytes] of list()) {
+      if (total_bytes <= MAX_BYTES) return;
+      dropEvent(oldest, "queue_full");
+      total_bytes -= bytes;
+    }
+  }
+};
+
+/** Units: max_bytes of what is stored; the first event is returned whatever its size. */
+export const takeEvents = (max_bytes: number, skipped: ReadonlySet<string>): Queued[] => {
+  const taken: Queued[] = [];
+  for (const [id, text, bytes] of list()) {
+    const queued = parseList(text) as Queued;
+    const [visitor, event] = queued;
+    if (event?.id !== id) {
+      removeEvent(id);
+    } else if (!skipped.has(id)) {
+      max_bytes -= bytes;
+      if (taken[0] && (max_bytes < 0 || `${taken[0][0]}` !== `${visitor}`)) break;
+      taken.push(queued);
+    }
+  }
+  return taken;
+};

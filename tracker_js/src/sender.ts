@@ -1,0 +1,170 @@
+/**
+ * Empties the queue: when, how much, and what an answer means for the events.
+ *
+ * Contract
+ *   One sender: whichever tab holds the Web Lock drains the queue of all tabs; the lock is given back during waits.
+ *            Without Web Locks (plain http, old browsers) each tab drains it: that may send an event twice, which
+ *            its id makes harmless; nothing can be lost, because only an answer takes an event out.
+ *   When:    a short pause after an event; in a steady flow about once a second, so that requests carry several.
+ *            At once when the page is hidden or left: by beacon, without the lock, for nothing may wait there. A
+ *            beacon has no answer, so if the page lives on the events are confirmed by an ordinary request soon after.
+ *   Waits:   after 408, 429, 5xx, no answer or an answer that is no verdict: see backoff.ts. The wait is kept in
+ *            storage, as [failures, until, told by the server?], so other tabs and the next page obey it.
+ *   Silence: after MAX_BLOCKED attempts without an answer, in a browser that never had one (no wait is stored, not
+ *            even one of 0), this page stops: an ad blocker does not change its mind.
+ *   Timers:  one, and only while something waits to be sent.
+ */
+import { delayAfter, MAX_WAIT_MS } from "./backoff";
+import { writeBeacon } from "./beacon";
+import { isAllowed } from "./consent";
+import { listen } from "./guard";
+import { prefix } from "./options";
+import { countBytes, countQueue, dropEvent, type Queued, removeEvent, takeEvents } from "./queue";
+import { loadText, parseList, save } from "./storage";
+import { emit } from "./topics";
+import { post, type Reply, room, sendBeacon, settleBeacons } from "./transport";
+
+const KEY = "wait";
+const PAUSE_MS = 250;
+const STEADY_PAUSE_MS = 1200;
+const CONFIRM_MS = 1000;
+const MAX_FLUSH_MS = 5000;
+const MAX_BLOCKED = 3;
+/** Room for what a beacon says beside its events. */
+const ENVELOPE_BYTES = 2048;
+
+type Wait = [failures: number | undefined, ms: number, isTold: boolean];
+
+/** Events on their way from this page. */
+const busy = new Set<string>();
+const waiters: (() => void)[] = [];
+let timer: ReturnType<typeof setTimeout> | undefined;
+let sent_ms = 0;
+/** What a batch may carry, after a server found one too large. */
+let max_bytes = Infinity;
+let blocked = 0;
+let isRunning = false;
+
+export const isHidden = (): boolean => document.visibilityState === "hidden";
+
+const maySend = (): boolean => blocked < MAX_BLOCKED && isAllowed();
+
+const saveWait = (...wait: Wait): unknown => save(KEY, wait);
+
+/** Returns the stored wait, with what is left of it in place of its end. */
+const readWait = (): Wait => {
+  const [failures, until_ms, isTold] = parseList(loadText(KEY)) as Wait;
+  const left_ms = until_ms - Date.now();
+  // an end further away than any can be: the clock was set back
+  return [failures, left_ms > 0 && left_ms < MAX_WAIT_MS ? left_ms : 0, isTold];
+};
+
+const schedule = (delay_ms: number): void => {
+  timer = timer || setTimeout(run, delay_ms);
+};
+
+/** Returns the next batch that fits into a request which may outlive the page. */
+const takeBatch = (): Queued[] => {
+  const batch = maySend() ? takeEvents(Math.min(max_bytes, room() - ENVELOPE_BYTES), busy) : [];
+  batch.forEach(([, { id }]) => busy.add(id));
+  return batch;
+};
+
+/** Acts on an answer; returns false when the batch has to be sent again. */
+const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
+  if (status === 413 && batch[1]) {
+    max_bytes = countBytes(writeBeacon(batch)) / 2;
+  } else if (status < 300 && answer?.accepted! >= 0) {
+    const events = batch.map(([, event]) => event);
+    answer!.rejected?.forEach(({ id, code }) => dropEvent(id, code));
+    events.forEach(({ id }) => removeEvent(id));
+    max_bytes = Infinity;
+    emit("sent", { events, answer });
+  } else if (/^4(?!08|29)/.test(`${status}`)) {
+    batch.forEach(([, { id }]) => dropEvent(id, answer?.error?.code || `http_${status}`));
+  } else {
+    return false;
+  }
+  return true;
+};
+
+/** Sends the oldest batch; returns true when the next may follow at once. */
+const sendOne = async (): Promise<boolean> => {
+  busy.clear();
+  const batch = takeBatch();
+  if (!batch[0]) return false;
+  const [failures, left_ms] = readWait();
+  if (left_ms) {
+    schedule(left_ms);
+    return false;
+  }
+  // a repetition may have failed only for want of keepalive bytes, which the page and others use too
+  const reply = await post(writeBeacon(batch), !failures);
+  const isSettled = settle(batch, reply);
+  sent_ms = Date.now();
+  blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
+  if (!isSettled) {
+    const delay_ms = delayAfter((failures || 0) + 1, reply[2]);
+    if (!blocked) saveWait((failures || 0) + 1, sent_ms + delay_ms, reply[2]! > 0);
+    schedule(delay_ms);
+  } else if (failures !== 0) {
+    saveWait(0, 0, false);
+  }
+  return isSettled;
+};
+
+const drain = async (): Promise<void> => {
+  while (await sendOne());
+};
+
+const finish = (): void => {
+  isRunning = false;
+  busy.clear();
+  if (!maySend() || !countQueue()) waiters.splice(0).forEach((resolve) => resolve());
+};
+
+const run = (): void => {
+  timer = undefined;
+  if (isRunning) return;
+  isRunning = true;
+  settleBeacons();
+  void (navigator.locks ? navigator.locks.request(prefix, drain).catch(drain) : drain()).then(finish, finish);
+};
+
+const leave = (): void => {
+  const [, left_ms, isTold] = readWait();
+  if (isTold && left_ms) return;
+  for (let batch; (batch = takeBatch())[0] && sendBeacon(writeBeacon(batch));) schedule(CONFIRM_MS);
+};
+
+/** Sends soon what there is. */
+export const kick = (): void => {
+  if (isHidden()) leave();
+  else schedule(Date.now() < sent_ms + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
+};
+
+/** Takes up what is left over, also from earlier pages. */
+export const resume = (): void => {
+  if (isAllowed() && countQueue()) kick();
+};
+
+export const startSender = (): void => {
+  listen("pagehide", leave);
+  listen("visibilitychange", resume);
+  listen("online", () => {
+    const [failures, left_ms, isTold] = readWait();
+    if (left_ms && !isTold) saveWait(failures, 0, false);
+    blocked = 0;
+    void flush();
+  });
+  resume();
+};
+
+/** Resolves when everything queued was answered; at once when nothing will be, after MAX_FLUSH_MS at the latest. */
+export const flush = (): Promise<void> =>
+  new Promise((resolve) => {
+    waiters.push(resolve);
+    setTimeout(resolve, MAX_FLUSH_MS);
+    clearTimeout(timer);
+    run();
+  });

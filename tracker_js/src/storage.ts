@@ -1,0 +1,48 @@
+/**
+ * What is kept between pages: JSON in localStorage under the site's prefix, or in memory where that is forbidden.
+ *
+ * Shape:  keys are "footfall.<site>.<key>". A value for which there is no room stays in this page's memory and wins
+ *         over an older stored one. Anyone may write there, so whatever is read is checked by its reader.
+ * Errors: `save` throws what JSON.stringify throws, nothing else.
+ */
+import { guard } from "./guard";
+import { prefix } from "./options";
+
+type Store = Record<string, string>;
+type Text = string | undefined;
+
+// a sandboxed frame throws at the mere mention of localStorage
+const store = (guard(() => localStorage)() || {}) as Store;
+const overflow: Store = {};
+
+/** Returns what a text holds; undefined when it is no JSON. */
+export const parseJson = guard((text: Text): unknown => text && JSON.parse(text));
+
+/** Returns what a text holds as a list: nothing that is no list can surprise the code that takes it apart. */
+export const parseList = (text: Text): unknown[] => ([] as unknown[]).concat(parseJson(text));
+
+export const loadText = (key: string): Text => overflow[prefix + key] || store[prefix + key];
+
+export const erase = (key: string): void => {
+  delete overflow[prefix + key];
+  delete store[prefix + key];
+};
+
+/** Keeps a value and returns its text. */
+export const save = (key: string, value: unknown): string => {
+  const text = JSON.stringify(value);
+  delete overflow[prefix + key];
+  try {
+    store[prefix + key] = text;
+  } catch {
+    overflow[prefix + key] = text;
+  }
+  return text;
+};
+
+/** Returns the rest of all keys that begin with `start`, sorted. */
+export const findKeys = (start: string): string[] =>
+  [...Object.keys(store), ...Object.keys(overflow)]
+    .filter((name) => name.startsWith(prefix + start))
+    .map((name) => name.slice((prefix + start).length))
+    .sort();

@@ -1,0 +1,33 @@
+/** What a page can listen to. A listener that fails harms nobody else. */
+import { guard } from "./guard";
+import type { TrackedEvent } from "./types";
+
+type Listener = (payload: never) => unknown;
+
+let listeners: [topic: string, listener: Listener][] = [];
+let isDebugged = false;
+
+export const on = (topic: string, listener: Listener): void => {
+  listeners.push([topic, listener]);
+};
+
+export const off = (topic: string, listener: Listener): void => {
+  listeners = listeners.filter((entry) => entry[0] !== topic || entry[1] !== listener);
+};
+
+/** Prints everything that happens to the console, or nothing. */
+export const debug = (isOn: boolean): void => {
+  isDebugged = isOn;
+};
+
+/** Calls the topic's listeners in order; returns false when one of them returned false: a veto. */
+export const emit = (topic: string, payload: unknown): boolean => {
+  if (isDebugged) console.log("tracker", topic, payload);
+  return !listeners
+    .filter((entry) => entry[0] === topic)
+    .map((entry) => guard(entry[1])(payload as never))
+    .includes(false);
+};
+
+/** Tells that an event will not arrive. */
+export const tellDrop = (event: TrackedEvent, reason: string): boolean => emit("drop", { event, reason });

@@ -1,0 +1,126 @@
+/** What the page can do with the tracker, see `Tracker` in types.ts, and its start. */
+import { startAutomatic } from "./automatic";
+import { askHints, version } from "./beacon";
+import type { Props } from "./catalogue";
+import { isAllowed, readConsent, setConsent } from "./consent";
+import { guard, listen } from "./guard";
+import { setOptions } from "./options";
+import { describePage, readPage, setMoment } from "./page";
+import { clearQueue, isQueued, readAuthRefusal } from "./queue";
+import { common, record, release } from "./recorder";
+import { flush, isHidden, resume, startSender } from "./sender";
+import { endSession, renewSession } from "./session";
+import { erase, findKeys } from "./storage";
+import type { Stub, StubCall } from "./stub";
+import { debug, off, on } from "./topics";
+import { setBase } from "./transport";
+import type { AuthResult, Operation, Options, Tracker } from "./types";
+import { uuid } from "./uuid";
+import { forgetVisitor, readVisitor, setVisitor } from "./visitor";
+
+type Methods = Record<string, (...args: never[]) => unknown>;
+
+/** Calls of the stub that act before anything is recorded by itself. */
+const FIRST_METHODS = /^(set|on|off|consent|opt|debug)/;
+
+let tellView: (() => void) | undefined;
+
+const track = (name: string, props?: Props): string => {
+  if (tellView) tellView();
+  return record(name, { ...common, ...props });
+};
+
+const proceed = (): void => {
+  release();
+  resume();
+};
+
+const decide = (isGranted: boolean): void => {
+  if (!isGranted) {
+    clearQueue("denied");
+    findKeys("").forEach(erase);
+    forgetVisitor();
+  }
+  setConsent(isGranted);
+  proceed();
+};
+
+const auth = async (userId: string | number, hash: string): Promise<AuthResult> => {
+  const user_id = `${userId}`;
+  const id = record("$auth", { user_id, hash });
+  const wasQueued = isQueued(id);
+  await flush();
+  const reason = wasQueued && isAllowed() ? (isQueued(id) ? "pending" : readAuthRefusal(id)) : "dropped";
+  if (reason) return { ok: false, reason };
+  const [visitor_id, known_id] = readVisitor();
+  if (known_id !== user_id) {
+    setVisitor(visitor_id, user_id);
+    track("$authorized");
+  }
+  return { ok: true };
+};
+
+const methods: Methods = {
+  track,
+  page: (props?: Props) => track("$page_view", { ...describePage(readPage()), ...props }),
+  identify: (data: Props | readonly Operation[]) =>
+    record("$identify", {
+      operations: Array.isArray(data)
+        ? data
+        : Object.entries(data).map(([key, value]) => ({ op: "update_or_create", key, value })),
+    }),
+  auth,
+  logout() {
+    track("$logout");
+    if (isAllowed()) {
+      endSession();
+      setVisitor(uuid(), null);
+    }
+  },
+  set: (props: Props) => void Object.assign(common, props),
+  consent: (decision: string) => decide(decision === "granted"),
+  optOut: () => decide(false),
+  optIn: () => decide(true),
+  flush,
+  on,
+  off,
+  onReady: (callback: () => void) => callback(),
+  debug,
+};
+
+for (const name in methods) methods[name] = guard(methods[name]!);
+
+export const tracker = Object.assign(methods, { version }) as unknown as Tracker;
+
+export const carryOut = ([method, args, time_ms, url, resolve]: StubCall): void => {
+  setMoment(time_ms, url);
+  resolve(methods[method]!(...(args as never[])));
+  setMoment();
+};
+
+/** Starts what is recorded by itself, and carries out the stub's calls in their order. */
+export const startTracker = (
+  options: Options,
+  script: string,
+  stub: Partial<Stub>,
+  calls: StubCall[],
+): void => {
+  setOptions(options);
+  setBase(script, options.api);
+  readConsent();
+  askHints();
+  if (/[?&]footfall_optout\b/.test(location.search)) decide(false);
+  listen("prerenderingchange", proceed);
+  listen("pointermove pointerdown keydown scroll visibilitychange", () => {
+    if (!isHidden() && isAllowed()) renewSession();
+  });
+  const start = guard((): void => {
+    tellView = tellView || startAutomatic(stub);
+  });
+  calls.forEach((call) => {
+    if (!FIRST_METHODS.test(call[0])) start();
+    carryOut(call);
+  });
+  start();
+  startSender();
+};

@@ -1,0 +1,65 @@
+/**
+ * One request at a time and its answer.
+ *
+ * Browsers let all requests that may outlive a page carry 64 KiB together (https://fetch.spec.whatwg.org, "inflight
+ * keepalive bytes") and fail those beyond it like a broken network, so a running sum of what is on its way is kept.
+ * Chromium gives the bytes back only when an answer's body was read, so every body is read to its end.
+ */
+import { readRetryAfter } from "./backoff";
+import { countBytes } from "./queue";
+import { parseJson } from "./storage";
+import type { Answer } from "./types";
+
+const MAX_KEEPALIVE_BYTES = 61440; // leaves some of the 65,536 to the page
+const TIMEOUT_MS = 3e4;
+
+/** Shape: status is 0 when no answer came; answer is undefined when the body is no JSON. */
+export type Reply = [
+  status: number,
+  answer?: (Partial<Answer> & { error?: { code?: string } }) | undefined,
+  told_ms?: number | undefined,
+];
+
+let url = "";
+let inflight_bytes = 0;
+
+/** Sets where to send: relative to where the script came from, or to the server that the page names. */
+export const setBase = (script: string, api = ""): void => {
+  url = new URL("./collect", new URL(api.replace(/([^/])$/, "$1/"), script)).href;
+};
+
+/** Bytes that a request may have now so that it outlives the page. */
+export const room = (): number => MAX_KEEPALIVE_BYTES - inflight_bytes;
+
+/** Forgets earlier beacons: the page lives on and nothing is on its way, so they have been sent. */
+export const settleBeacons = (): void => {
+  inflight_bytes = 0;
+};
+
+/** Posts a body, by preference so that it outlives the page. Errors: none, see Reply. */
+export const post = async (body: string, mayOutlive: boolean): Promise<Reply> => {
+  const bytes = countBytes(body);
+  inflight_bytes += bytes;
+  try {
+    // a text needs no preflight; the server looks at the content
+    const response = await fetch(url, {
+      method: "POST",
+      body,
+      keepalive: mayOutlive && room() >= 0,
+      signal: AbortSignal.timeout?.(TIMEOUT_MS),
+    });
+    const answer = parseJson(await response.text()) as Reply[1];
+    return [response.status, answer, readRetryAfter(response.headers.get("Retry-After"))];
+  } catch {
+    return [0];
+  } finally {
+    inflight_bytes -= bytes;
+  }
+};
+
+/** Hands a body to the browser when the page may be about to end. True proves nothing but that it was taken. */
+export const sendBeacon = (body: string): boolean => {
+  const isTaken = navigator.sendBeacon(url, body);
+  if (isTaken) inflight_bytes += countBytes(body);
+  return isTaken;
+};
