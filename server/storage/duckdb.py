@@ -5,6 +5,7 @@ Events come in by `read_json` from a file of lines, the engine's bulk path (meas
 exactly when the position says so, whatever dies in between.
 """
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,7 +58,8 @@ class DuckDBStore:
                 database.execute("insert or replace into progress values (?, ?)", [queue_id, position])
                 database.execute("commit")
             except duckdb.Error as error:
-                database.execute("rollback")
+                with contextlib.suppress(duckdb.TransactionException):  # a failed commit has ended it already
+                    database.execute("rollback")
                 if isinstance(error, _REFUSALS):
                     raise StoreRefused(str(error)) from error
                 raise
