@@ -200,6 +200,7 @@ class Queue:
 
     def _commit(self, database: sqlite3.Connection, group: list[Submission]) -> None:
         day = self._clock() // _DAY_MS
+        changes = database.total_changes
         try:
             database.execute("begin immediate")
             insert_records(database, group, day)
@@ -212,7 +213,8 @@ class Queue:
                 database.execute("rollback")
             self._answer(group, _unavailable(f"The queue could not be written: {error}."))
             return
-        self.last_error = None
+        if database.total_changes > changes:  # an empty commit writes nothing and proves nothing
+            self.last_error = None
         self.commits += 1
         self._answer(group, None)
         self._on_commit()
@@ -326,8 +328,8 @@ def insert_rejected(database: sqlite3.Connection, rejected: Sequence[RejectedEve
 
 
 def _probe(database: sqlite3.Connection) -> None:
-    """Write one page, whatever is in it."""
-    database.execute("update meta set value = value where key = 'queue_id'")
+    """Write something new: SQLite would not write what is there already."""
+    database.execute("insert or replace into meta values ('probe', hex(randomblob(8)))")
 
 
 def _resolve(submissions: list[Submission], error: Unavailable | None) -> None:
