@@ -1,0 +1,173 @@
+"""What Footfall is measured against: other ways to answer, made of Footfall's own parts on the same HTTP stack.
+
+`python -m bench.variants NAME` serves one of VARIANTS with the settings of the environment. None of them is for
+use: some lose events on purpose, which the tests of the promises rely on to show that they can see a loss.
+"""
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.app import create_app, create_parts
+from server.enrich import referrer
+from server.enrich.hints import Hints
+from server.ingest import pipeline
+from server.ingest.queue import Queue, Submission
+from server.serving import BACKLOG
+from server.settings import Settings, read_settings
+from server.storage.base import Store
+from server.web import beacons
+from server.web.parts import Parts
+
+FLUSH_S = 10.0
+
+
+def create_bare(_: Settings) -> ASGIApp:
+    """Return the HTTP stack alone: the body is read and answered with 204."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _follow_lifespan(receive, send)
+            return
+        while (await receive()).get("more_body", False):
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    return answer
+
+
+def create_discarding(settings: Settings) -> ASGIApp:
+    """Return the whole pipeline without a queue behind it: events are encoded, then thrown away."""
+    return _create_with(settings, lambda _: _Discarding())
+
+
+def create_unenriched(settings: Settings) -> ASGIApp:
+    """Return the discarding pipeline without enrichment, to tell what enrichment costs."""
+    enriching = {pipeline.add_origin, pipeline.add_browser, pipeline.add_place}
+    no_hints = Hints()
+    _replace(pipeline, "STEPS", tuple(step for step in pipeline.STEPS if step not in enriching))
+    _replace(referrer, "referrer_domain", lambda _referrer, _own_host: None)
+    _replace(beacons, "hints_of", lambda _head, _context: no_hints)
+    _replace(beacons, "client_ip_of", lambda _scope, _head, _trusted: None)
+    return create_discarding(settings)
+
+
+def create_memory(settings: Settings) -> ASGIApp:
+    """Return a server that acknowledges from memory and writes every FLUSH_S seconds: a crash loses events."""
+    return _create_with(settings, lambda parts: _InMemory(_store_of(parts)))
+
+
+def create_one_by_one(settings: Settings) -> ASGIApp:
+    """Return the durable queue without group commit: one transaction, and one fsync, for each request."""
+
+    def limit(parts: Parts) -> Queue:
+        queue = parts.queue
+        take_all = queue._take  # noqa: SLF001 - the one place that decides how much a transaction holds
+        _replace(queue, "_take", lambda: islice(take_all(), 1))
+        return queue
+
+    return _create_with(settings, limit)
+
+
+VARIANTS: dict[str, Callable[[Settings], ASGIApp]] = {
+    "bare": create_bare,
+    "discarding": create_discarding,
+    "unenriched": create_unenriched,
+    "memory": create_memory,
+    "one-by-one": create_one_by_one,
+    "footfall": create_app,
+}
+
+
+def _create_with(settings: Settings, queue_of: Callable[[Parts], Any]) -> ASGIApp:
+    """Return the product's application with another queue behind its pipeline."""
+    app = create_app(settings)
+    parts = create_parts(settings)
+    receiver = replace(parts.receiver, queue=cast("Queue", queue_of(parts)))
+    app.state.parts = replace(parts, receiver=receiver)
+    return app
+
+
+def _replace(owner: Any, name: str, value: Any) -> None:
+    """Replace a part inside this process, which serves nothing but the variant."""
+    if not hasattr(owner, name):
+        raise AttributeError(f"{owner} has no {name} any more: the variant measures something else than it says")
+    setattr(owner, name, value)
+
+
+def _store_of(parts: Parts) -> Store:
+    if parts.store is None:
+        raise ValueError("this variant needs a store; set FOOTFALL_ROLE to all")
+    return parts.store
+
+
+class _Discarding:
+    """Stands in for the queue and keeps nothing."""
+
+    async def submit(self, submission: Submission) -> list[bool]:
+        """Say that everything is new."""
+        return [True] * len(submission.records)
+
+
+class _InMemory:
+    """Stands in for the queue: a list, written into the store now and then."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lines: list[bytes] = []
+        self._written = 0
+        threading.Thread(target=self._run, name="flusher", daemon=True).start()
+
+    async def submit(self, submission: Submission) -> list[bool]:
+        """Say that everything is new, before any of it is on disk."""
+        self._lines += [record.event for record in submission.records]
+        return [True] * len(submission.records)
+
+    def _run(self) -> None:
+        while not threading.Event().wait(FLUSH_S):
+            lines, self._lines = self._lines, []
+            if lines:
+                self._written += len(lines)
+                self._store.append(lines, "memory", self._written)
+
+
+async def _follow_lifespan(receive: Receive, send: Send) -> None:
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def main(name: str) -> None:
+    """Serve one variant until told to stop."""
+    settings = read_settings()
+    config = uvicorn.Config(
+        VARIANTS[name](settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+    )
+    listener = config.bind_socket()
+    listener.listen(BACKLOG)  # from here on a client may connect: it waits until the loop takes it
+    print(f"{name} listens on http://{settings.host}:{listener.getsockname()[1]}", flush=True)
+    with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
