@@ -64,7 +64,7 @@ def test_export_to_parquet(data_dir: Path, tmp_path: Path) -> None:
     assert (
         main(["export", *NO_SERVER, "--data-dir", str(data_dir), "--format", "parquet", "--output", str(output)]) == 0
     )
-    assert duckdb.sql(f"select name from '{output}' order by 1").fetchall() == [("A",), ("B",)]
+    assert duckdb.execute(f"select name from '{output}' order by 1").fetchall() == [("A",), ("B",)]
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ class Auth:
     def __init__(self, keys: Keys, sites: Mapping[str, Site]) -> None:
         self._sites = sites
         self._password_hash = keys.password_hash
-        # the password's hash is part of the signing key: a new password ends all sessions
-        self._serializer = URLSafeTimedSerializer(keys.cookie_key + keys.password_hash, salt="footfall.dashboard")
+        # a new password ends all sessions, a restart none
+        self._serializer = URLSafeTimedSerializer(keys.cookie_key + keys.password_mark, salt="footfall.dashboard")
         self._tries: deque[float] = deque(maxlen=TRIES)
 
     def site_of_key(self, connection: HTTPConnection) -> Site:

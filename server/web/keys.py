@@ -9,6 +9,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from server.identity.signature import sign
 from server.settings import Settings
 from server.sites import DEFAULT_SITE, Site
 
@@ -19,12 +20,17 @@ HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """Shape: password_hash is argon2's; new_password is set only when it was made by this very start."""
+    """All secrets but the sites' own.
+
+    Shape:  password_hash is argon2's; password_mark changes with the password and with nothing else;
+            new_password is set only when it was made by this very start.
+    """
 
     secret_key: str
     auth_key: str
     cookie_key: str
     password_hash: str
+    password_mark: str
     new_password: str | None
 
 
@@ -33,11 +39,15 @@ def open_keys(settings: Settings) -> Keys:
     folder = settings.data_dir / "keys"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     password_hash, new_password = _password(settings, folder / "admin_password.argon2")
+    cookie_key = _kept(folder / "cookie_key")
+    # a password from the settings gets a new salt, and so a new hash, at every start
+    mark = password_hash if settings.admin_password is None else sign(settings.admin_password, cookie_key)
     return Keys(
         secret_key=settings.secret_key or _kept(folder / "secret_key"),
         auth_key=settings.auth_key or _kept(folder / "auth_key"),
-        cookie_key=_kept(folder / "cookie_key"),
+        cookie_key=cookie_key,
         password_hash=password_hash,
+        password_mark=mark,
         new_password=new_password,
     )
 

@@ -97,7 +97,11 @@ async def test_many_at_once_share_commits(queue: Queue) -> None:
 async def test_numbers_grow_over_deletes_and_restarts(path: Path, clock: StandingClock) -> None:
     queue = Queue(path, clock=clock)
     await queue.submit(Submission([record(), record()]))
-    queue.change(lambda database: database.execute("delete from waiting") and None)
+
+    def delete_all(database: sqlite3.Connection) -> None:
+        database.execute("delete from waiting")
+
+    queue.change(delete_all)
     queue.close()
     queue = Queue(path, clock=clock)
     await queue.submit(Submission([record()]))

@@ -60,7 +60,14 @@ def make_writer(queue: Queue, tmp_path: Path, store: FaultyStore, **changes: Any
 
 
 def make_record(**values: Any) -> Record:
-    event = {**dict.fromkeys(COLUMNS), "id": make_id(), "name": "x", "time": NOW_MS, "received_at": NOW_MS, "props": {}}
+    event: dict[str, Any] = {
+        **dict.fromkeys(COLUMNS),
+        "id": make_id(),
+        "name": "x",
+        "time": NOW_MS,
+        "received_at": NOW_MS,
+        "props": {},
+    }
     event |= {"site": "default", **values}
     return Record("default", event["id"], orjson.dumps(event))
 

@@ -231,7 +231,7 @@ class TestQuestions:
     def test_export_as_parquet(self, client: TestClient, secret: Secret, tmp_path: Path) -> None:
         file = tmp_path / "events.parquet"
         file.write_bytes(client.get("/api/export?format=parquet&name=n1", headers=secret).content)
-        found = duckdb.sql(f"select props->>'number' from '{file}' order by 1").fetchall()
+        found = duckdb.execute(f"select props->>'number' from '{file}' order by 1").fetchall()
         assert found == [("1",), ("4",), ("7",)]
         assert list((tmp_path / "data").glob("export-*")) == []
 

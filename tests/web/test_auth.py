@@ -1,0 +1,97 @@
+"""Who stays signed in, and whose keys are whose."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from server.app import create_app
+from server.settings import Settings, read_settings
+from tests.factories import make_settings
+
+
+def sign_in(client: TestClient, password: str) -> int:
+    return client.post("/login", data={"password": password}, follow_redirects=False).status_code
+
+
+def sees_events(client: TestClient) -> bool:
+    return client.get("/api/events").status_code == 200
+
+
+@pytest.fixture
+def cookies(settings: Settings) -> Iterator[dict[str, str]]:
+    with TestClient(create_app(settings)) as client:
+        assert sign_in(client, "test-password") == 303
+        yield dict(client.cookies)
+
+
+def test_a_session_outlives_a_restart(settings: Settings, cookies: dict[str, str]) -> None:
+    with TestClient(create_app(settings), cookies=cookies) as client:
+        assert sees_events(client)
+
+
+def test_a_new_password_ends_all_sessions(tmp_path: Path, cookies: dict[str, str]) -> None:
+    with TestClient(
+        create_app(make_settings(tmp_path / "data", admin_password="another-password")), cookies=cookies
+    ) as it:
+        assert not sees_events(it)
+
+
+def test_the_password_made_at_first_start_opens_and_is_kept_as_a_hash_only(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, admin_password=None, secret_key=None, auth_key=None)
+    with TestClient(app := create_app(settings)) as client:
+        password = app.state.parts.keys.new_password
+        assert password is not None
+        assert sign_in(client, password) == 303
+        assert sees_events(client)
+        cookies = dict(client.cookies)
+    with TestClient(app := create_app(settings), cookies=cookies) as client:
+        assert app.state.parts.keys.new_password is None
+        assert sees_events(client)
+    for file in (tmp_path / "keys").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert password not in file.read_text()
+
+
+def test_the_secret_key_made_at_first_start_stays(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, secret_key=None)
+    for _ in range(2):
+        with TestClient(create_app(settings)) as client:
+            key = (tmp_path / "keys" / "secret_key").read_text().strip()
+            assert client.get("/api/events", headers={"authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(settings: Settings) -> None:
+    with TestClient(create_app(settings), base_url="https://t.example") as client:
+        headers = client.post("/login", data={"password": "test-password"}, follow_redirects=False).headers
+    assert {"HttpOnly", "SameSite=lax", "Secure", "Path=/"} <= set(headers["set-cookie"].split("; "))
+
+
+def test_each_sites_key_sees_its_own_site(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('[sites.a]\nsecret_key = "key-of-site-a-0000"\n[sites.b]\nsecret_key = "key-of-site-b-0000"\n')
+    settings = read_settings({"FOOTFALL_DATA_DIR": str(tmp_path / "data")}, file)
+    with TestClient(create_app(settings)) as client:
+        for site in "ab":
+            client.post(
+                "/api/events", json={"name": f"of {site}"}, headers={"authorization": f"Bearer key-of-site-{site}-0000"}
+            )
+        assert client.post("/collect", json={"site": "default", "events": []}).status_code == 404
+        app = client.app
+        app.state.parts.writer.wait_until_idle(10)  # type: ignore[attr-defined]  # the client's type knows only ASGI
+        for site in "ab":
+            answer = client.get("/api/events", headers={"authorization": f"Bearer key-of-site-{site}-0000"})
+            assert [each["name"] for each in answer.json()["events"]] == [f"of {site}"]
+
+
+def test_a_site_takes_events_from_its_own_origins_only(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('[sites.shop]\norigins = ["https://shop.example"]\n')
+    settings = read_settings({"FOOTFALL_DATA_DIR": str(tmp_path / "data")}, file)
+    with TestClient(create_app(settings)) as client:
+        for origin, status in (("https://shop.example", 200), ("https://evil.example", 403), ("null", 403)):
+            answer = client.post("/collect", json={"site": "shop", "events": []}, headers={"origin": origin})
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == origin
