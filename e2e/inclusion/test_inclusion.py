@@ -1,0 +1,55 @@
+"""How the script is included: twice, without the inline part, where storage is forbidden. It works once, quietly."""
+
+from playwright.sync_api import Page
+
+from e2e.footfall import Footfall, names
+from e2e.page_server import PageServer
+from e2e.visitor import Visitor, flush, track
+
+
+def test_script_included_twice_starts_once(page: Page, footfall: Footfall, pages: PageServer) -> None:
+    page.goto(pages.url("inclusion/twice"))
+    page.locator("[name=city]").press_sequentially("Bergen")
+    page.get_by_role("button").click()
+    page.evaluate("history.pushState({}, '', '?next')")
+    track(page, "By hand")
+    flush(page)
+    assert names(footfall.events()) == [
+        "$session_start",
+        "$page_view",
+        "$input_filled",
+        "$form_sended",
+        "$page_view",
+        "By hand",
+    ]
+
+
+def test_script_works_without_its_inline_part(page: Page, footfall: Footfall, pages: PageServer) -> None:
+    page.goto(pages.url("inclusion/bare"))
+    flush(page)
+    assert names(footfall.events()) == ["$session_start", "$page_view", "At once"]
+
+
+def test_events_arrive_where_storage_is_forbidden(page: Page, footfall: Footfall, pages: PageServer) -> None:
+    page.goto(pages.url("inclusion/frame"))
+    sandbox = page.frames[1]
+    sandbox.wait_for_function("tracker.version")
+    assert sandbox.evaluate("(() => { try { return typeof localStorage } catch (error) { return error.name } })()") == (
+        "SecurityError"
+    )
+    sandbox.evaluate("tracker.flush()")
+    assert names(footfall.events()) == ["$session_start", "$page_view", "From the sandbox"]
+    sandbox.evaluate("void tracker.track('Later')")
+    sandbox.evaluate("tracker.flush()")
+    assert names(footfall.events())[3:] == ["Later"]
+
+
+def test_page_gets_one_global_and_no_cookie_of_the_trackers_host(
+    visitor: Visitor, footfall: Footfall, pages: PageServer
+) -> None:
+    page = visitor.page
+    page.goto(pages.url("inclusion/twice"))
+    own = set(page.evaluate("Object.getOwnPropertyNames(window)"))
+    page.goto(pages.url("inclusion/frame"))
+    assert own - set(page.evaluate("Object.getOwnPropertyNames(window)")) == {"tracker"}
+    assert visitor.context.cookies(footfall.base_url) == []

@@ -1,0 +1,86 @@
+"""The server is killed and comes back while pages stay open: everything is stored, once, without a new event."""
+
+import pytest
+
+from e2e.footfall import Footfall, names
+from e2e.page_server import PageServer
+from e2e.visitor import Visitor, flush, track
+
+ARRIVAL = ["$session_start", "$page_view"]
+
+
+@pytest.fixture
+def patient(visitor: Visitor, pages: PageServer) -> Visitor:
+    """Return a visitor whose page is open and settled; that the network fails later on is part of the story."""
+    visitor.expect_noise("net::ERR_")
+    visitor.page.goto(pages.url("outage/site"))
+    flush(visitor.page)
+    return visitor
+
+
+def test_events_of_an_outage_are_stored_once_when_the_server_is_back(patient: Visitor, footfall: Footfall) -> None:
+    footfall.kill()
+    for number in range(3):
+        track(patient.page, f"During {number}")
+    patient.page.wait_for_timeout(2500)  # long enough for several failures
+    footfall.restart()
+    assert names(footfall.wait_for(5)) == [*ARRIVAL, "During 0", "During 1", "During 2"]
+    flush(patient.page)
+    assert len(footfall.events()) == 5
+
+
+def test_acknowledged_events_survive_the_kill_and_are_not_sent_again(patient: Visitor, footfall: Footfall) -> None:
+    track(patient.page, "Before")
+    flush(patient.page)
+    footfall.kill()
+    footfall.restart()
+    assert names(footfall.wait_for(3)) == [*ARRIVAL, "Before"]
+    track(patient.page, "After")
+    flush(patient.page)
+    assert names(footfall.wait_for(4)) == [*ARRIVAL, "Before", "After"]
+
+
+def test_kill_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(patient: Visitor, footfall: Footfall) -> None:
+    patient.page.evaluate("""() => {
+        let number = 0;
+        const timer = setInterval(() => {
+            tracker.track("Step", {number: number++});
+            if (number === 60) clearInterval(timer);
+        }, 25);
+    }""")
+    for _ in range(2):
+        patient.page.wait_for_timeout(600)
+        footfall.kill()
+        footfall.restart()
+    steps = footfall.wait_for(60, name="Step")
+    assert [step["props"]["number"] for step in steps] == list(range(60))
+
+
+def test_next_page_sends_what_an_outage_held_back(patient: Visitor, footfall: Footfall, pages: PageServer) -> None:
+    footfall.kill()
+    track(patient.page, "During")
+    patient.page.wait_for_timeout(600)
+    footfall.restart()
+    patient.page.goto(pages.url("outage/site?next"))
+    assert names(footfall.wait_for(4)) == [*ARRIVAL, "During", "$page_view"]
+
+
+def test_other_tab_sends_what_a_closed_one_left(patient: Visitor, footfall: Footfall, pages: PageServer) -> None:
+    other = patient.context.new_page()
+    other.goto(pages.url("outage/site?other"))
+    flush(other)
+    footfall.kill()
+    track(patient.page, "During")
+    patient.page.wait_for_timeout(600)
+    patient.page.close()
+    footfall.restart()
+    track(other, "Nudge")
+    assert names(footfall.wait_for(5)) == [*ARRIVAL, "$page_view", "During", "Nudge"]
+
+
+def test_offline_browser_sends_when_it_is_back(patient: Visitor, footfall: Footfall) -> None:
+    patient.context.set_offline(offline=True)
+    track(patient.page, "Offline")
+    patient.page.wait_for_timeout(600)
+    patient.context.set_offline(offline=False)
+    assert names(footfall.wait_for(3)) == [*ARRIVAL, "Offline"]
