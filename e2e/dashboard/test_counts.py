@@ -1,0 +1,72 @@
+"""Counts of the last 24 hours: events and visitors, by name and by device, without bots unless asked for."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from e2e.admin import sign_in
+from e2e.footfall import Footfall
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1"
+)
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+@pytest.fixture
+def counted(page: Page, footfall: Footfall) -> Page:
+    """Return a dashboard over four events of three people and a robot; one of them is older than a day."""
+    old = (datetime.now(tz=UTC) - timedelta(hours=25)).isoformat()
+    footfall.post(
+        {"name": "Ordered", "visitor_id": "ann", "user_agent": FIREFOX},
+        {"name": "Ordered", "visitor_id": "bob", "user_agent": IPHONE},
+        {"name": "Asked", "visitor_id": "bob", "user_agent": IPHONE},
+        {"name": "Ordered", "visitor_id": "eve", "user_agent": FIREFOX, "time": old},
+        {"name": "Crawled", "visitor_id": "bot", "user_agent": GOOGLEBOT},
+    )
+    footfall.wait_for(5)
+    sign_in(page, footfall)
+    return page
+
+
+def card(page: Page, title: str) -> list[list[str]]:
+    """Return the rows of a card of counts: value, events, visitors."""
+    rows = page.locator("#cards .card", has=page.get_by_role("columnheader", name=title, exact=True)).locator(
+        "tbody tr"
+    )
+    expect(rows.first).to_be_visible()
+    return [row.locator("th, td").all_inner_texts() for row in rows.all()]
+
+
+def test_totals_are_of_the_last_day_and_of_people(counted: Page) -> None:
+    expect(counted.locator("[data-total=events]")).to_have_text("3")
+    expect(counted.locator("[data-total=visitors]")).to_have_text("2")
+
+
+def test_bots_are_counted_when_asked_for(counted: Page) -> None:
+    counted.get_by_label("with bots").check()
+    expect(counted.locator("[data-total=events]")).to_have_text("4")
+    expect(counted.locator("[data-total=visitors]")).to_have_text("3")
+    assert ["Crawled", "1", "1"] in card(counted, "Event")
+    counted.reload()
+    expect(counted.locator("[data-total=events]")).to_have_text("4")
+    counted.get_by_label("with bots").uncheck()
+    expect(counted.locator("[data-total=events]")).to_have_text("3")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Event", [["Ordered", "2", "2"], ["Asked", "1", "1"]]),
+        ("Browser", [["Safari", "2", "1"], ["Firefox", "1", "1"]]),
+        ("System", [["iOS", "2", "1"], ["Windows", "1", "1"]]),
+        ("Device", [["Phone", "2", "1"], ["Computer", "1", "1"]]),
+        ("Sender", [["Server", "3", "2"]]),
+    ],
+    ids=["name", "browser", "system", "device", "sender"],
+)
+def test_counts_are_split(counted: Page, title: str, expected: list[list[str]]) -> None:
+    assert card(counted, title) == expected
