@@ -61,9 +61,8 @@ class Collect:
         except Exception:
             # nobody foresaw it; the framework's own net is behind this path
             log.exception("a fault while receiving events")
-            await error_answer(FootfallError("internal", "The server has a fault; see its log.", "Send again."))(
-                scope, receive, send
-            )
+            fault = FootfallError("internal", "The server has a fault; see its log.", "Send again.")
+            await error_answer(fault, cors_headers(origin))(scope, receive, send)
 
 
 async def _take_batch(parts: Parts, scope: Scope, receive: Receive, head: RequestHead) -> bytes:

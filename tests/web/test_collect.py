@@ -8,7 +8,10 @@ from typing import Any
 import orjson
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Scope
 
+from server.app import close_parts, create_app
+from server.settings import Settings
 from server.web.collect import PIXEL
 from server.web.parts import Parts
 from tests.factories import NOW_MS, make_batch, make_event, make_id
@@ -279,3 +282,55 @@ def test_the_clock_of_the_page_is_corrected_by_sent_at(client: TestClient, store
     assert answer.json()["warnings"][0]["code"] == "clock_skew"
     assert stored()[0]["time"] == "2026-11-23T14:03:20.000Z"
     assert NOW_MS == 1_795_442_602_000
+
+
+@pytest.mark.parametrize("arrived", [[], [b'{"site":"def', b'ault"']], ids=["at once", "half way"])
+async def test_a_body_cut_off_by_the_client_is_counted_and_stores_nothing(
+    settings: Settings, arrived: list[bytes]
+) -> None:
+    app = create_app(settings)
+    parts = app.start()
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in arrived]
+    messages.append({"type": "http.disconnect"})
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/collect",
+        "query_string": b"",
+        "headers": [],
+        "client": None,
+    }
+    await app(scope, receive, send)
+    assert sent == []
+    assert parts.accounts.refused_requests == {"client_gone": 1}
+    assert parts.accounts.received == 0
+    close_parts(parts)
+
+
+async def test_a_fault_is_500_and_not_an_acknowledgement(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("server.web.collect.page_beacon", fail)
+    with TestClient(create_app(settings)) as client:
+        answer = post(client, make_batch(make_event()), origin="https://shop.example")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+        assert "unforeseen" not in answer.text
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+async def test_a_queue_that_cannot_promise_is_503_with_retry_after(settings: Settings) -> None:
+    with TestClient(app := create_app(settings)) as client:
+        app.state.parts.queue.close()
+        answer = post(client, make_batch(make_event()), origin="https://shop.example")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_unavailable")
+        assert answer.headers["retry-after"] == "1"
+        assert app.state.parts.accounts.received == 0
