@@ -8,8 +8,8 @@
  *   Limit:   MAX_BYTES (names and values, UTF-8) for all tabs together; beyond, the oldest go, each reported with
  *            the reason `queue_full`. An event takes more than 263 bytes, so there are never more than 1,000.
  *   Tabs:    each event has a key of its own, "queue.<id>", so two tabs never rewrite each other's events and no
- *            lock is needed to put or to remove. What other tabs did is seen at each take; in between, this page
- *            counts only what it puts itself, and counts anew before it drops anything.
+ *            lock is needed to put or to remove. Counting everything at each put would be slow, so a tab that has
+ *            counted puts up to an eighth of the room that is left before it counts again.
  *   Order:   ids are UUIDs of version 7, so their order as text is the order of their making.
  *   Shape:   a value is [visitor, event]: the beacon names its visitor once.
  */
@@ -20,29 +20,24 @@ import type { TrackedEvent } from "./types";
 import type { Visitor } from "./visitor";
 
 const MAX_BYTES = 262144;
+/** So many tabs may fill the queue at once without looking, and still keep within MAX_BYTES. */
+const MAX_TABS = 8;
 const KEY = "queue.";
 const REFUSED_KEY = "refused";
 
 export type Queued = [visitor: Visitor, event: TrackedEvent];
 
-let total_bytes = 0;
+/** What this tab may still put before it must look at what the others have put. */
+let granted_bytes = 0;
 
 export const countBytes = (text: string): number => new TextEncoder().encode(text).length;
 
-const addBytes = (id: string, text: string): number => {
-  const bytes = countBytes(prefix + KEY + id + text);
-  total_bytes += bytes;
-  return bytes;
-};
-
-/** Looks everything up, oldest first, and counts it. */
-const list = (): [id: string, text: string, bytes: number][] => {
-  total_bytes = 0;
-  return findKeys(KEY).map((id) => {
+/** Looks everything up, oldest first. */
+const list = (): [id: string, text: string, bytes: number][] =>
+  findKeys(KEY).map((id) => {
     const text = loadText(KEY + id) || "";
-    return [id, text, addBytes(id, text)];
+    return [id, text, countBytes(prefix + KEY + id + text)];
   });
-};
 
 export const isQueued = (id: string): boolean => !!loadText(KEY + id);
 
@@ -70,15 +65,17 @@ export const clearQueue = (reason: string): void => findKeys(KEY).forEach((id) =
 
 /** Errors: throws when the event is no JSON, and keeps nothing then. */
 export const putEvent = (...queued: Queued): void => {
-  const { id } = queued[1];
-  addBytes(id, save(KEY + id, queued));
-  if (total_bytes > MAX_BYTES) {
-    for (const [oldest, , bytes] of list()) {
-      if (total_bytes <= MAX_BYTES) return;
-      dropEvent(oldest, "queue_full");
-      total_bytes -= bytes;
-    }
+  const key = KEY + queued[1].id;
+  granted_bytes -= countBytes(prefix + key + save(key, queued));
+  if (granted_bytes >= 0) return;
+  const rows = list();
+  let room_bytes = rows.reduce((room, [, , bytes]) => room - bytes, MAX_BYTES);
+  for (const [id, , bytes] of rows) {
+    if (room_bytes >= 0) break;
+    dropEvent(id, "queue_full");
+    room_bytes += bytes;
   }
+  granted_bytes = room_bytes / MAX_TABS;
 };
 
 /** Units: max_bytes of what is stored; the first event is returned whatever its size. */

@@ -31,7 +31,7 @@ const readTimeout = (): number => (+options.sessionMinutes! || 30) * 60000;
 export const renewSession = ([session_id, active_ms, campaigns] = read()): boolean => {
   const now_ms = Date.now();
   const idle_ms = Math.abs(now_ms - active_ms);
-  const isAlive = idle_ms <= readTimeout();
+  const isAlive = !!campaigns && idle_ms <= readTimeout();
   if (isAlive && idle_ms > GRAIN_MS) save(KEY, [session_id, now_ms, campaigns]);
   return isAlive;
 };

@@ -23,7 +23,7 @@ export const nameOf = (element: Element | null): string => read(element, "name")
 export const isIgnored = (element: Element): boolean => !!element.closest("[data-track-ignore]");
 
 const isEmpty = (field: Field): boolean => {
-  if ("options" in field) return !field.querySelector("option:checked:not([value=''])");
+  if ("options" in field) return !field.selectedOptions[0]?.matches(":not([value=''])");
   const copy = field.cloneNode() as HTMLInputElement;
   copy.required = true;
   return copy.validity.valueMissing;
