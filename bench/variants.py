@@ -4,8 +4,6 @@
 use: some lose events on purpose, which the tests of the promises rely on to show that they can see a loss.
 """
 
-import asyncio
-import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -13,15 +11,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, cast
 
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from server.app import create_app, create_parts
+from server import serving
+from server.app import Application, create_app, create_parts
 from server.enrich import referrer
 from server.enrich.hints import Hints
 from server.ingest import pipeline
 from server.ingest.queue import Queue, Submission
-from server.serving import BACKLOG
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.web import beacons
@@ -30,27 +27,35 @@ from server.web.parts import Parts
 FLUSH_S = 10.0
 
 
-def create_bare(_: Settings) -> ASGIApp:
-    """Return the HTTP stack alone: the body is read and answered with 204."""
+class Bare:
+    """The HTTP stack alone: the body is read and answered with 204. All else is the application's."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _follow_lifespan(receive, send)
+    def __init__(self, app: Application) -> None:
+        self.state = app.state
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
             return
         while (await receive()).get("more_body", False):
             pass
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    return answer
+
+def create_bare(settings: Settings) -> Bare:
+    """Return the HTTP stack alone."""
+    return Bare(create_app(settings))
 
 
-def create_discarding(settings: Settings) -> ASGIApp:
+def create_discarding(settings: Settings) -> Application:
     """Return the whole pipeline without a queue behind it: events are encoded, then thrown away."""
     return _create_with(settings, lambda _: _Discarding())
 
 
-def create_unenriched(settings: Settings) -> ASGIApp:
+def create_unenriched(settings: Settings) -> Application:
     """Return the discarding pipeline without enrichment, to tell what enrichment costs."""
     enriching = {pipeline.add_origin, pipeline.add_browser, pipeline.add_place}
     no_hints = Hints()
@@ -61,12 +66,12 @@ def create_unenriched(settings: Settings) -> ASGIApp:
     return create_discarding(settings)
 
 
-def create_memory(settings: Settings) -> ASGIApp:
+def create_memory(settings: Settings) -> Application:
     """Return a server that acknowledges from memory and writes every FLUSH_S seconds: a crash loses events."""
     return _create_with(settings, lambda parts: _InMemory(_store_of(parts)))
 
 
-def create_one_by_one(settings: Settings) -> ASGIApp:
+def create_one_by_one(settings: Settings) -> Application:
     """Return the durable queue without group commit: one transaction, and one fsync, for each request."""
 
     def limit(parts: Parts) -> Queue:
@@ -78,17 +83,16 @@ def create_one_by_one(settings: Settings) -> ASGIApp:
     return _create_with(settings, limit)
 
 
-VARIANTS: dict[str, Callable[[Settings], ASGIApp]] = {
+VARIANTS: dict[str, Callable[[Settings], Application | Bare]] = {
     "bare": create_bare,
     "discarding": create_discarding,
     "unenriched": create_unenriched,
     "memory": create_memory,
     "one-by-one": create_one_by_one,
-    "footfall": create_app,
 }
 
 
-def _create_with(settings: Settings, queue_of: Callable[[Parts], Any]) -> ASGIApp:
+def _create_with(settings: Settings, queue_of: Callable[[Parts], Any]) -> Application:
     """Return the product's application with another queue behind its pipeline."""
     app = create_app(settings)
     parts = create_parts(settings)
@@ -140,34 +144,11 @@ class _InMemory:
                 self._store.append(lines, "memory", self._written)
 
 
-async def _follow_lifespan(receive: Receive, send: Send) -> None:
-    while (await receive())["type"] == "lifespan.startup":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})
-
-
-def main(name: str) -> None:
-    """Serve one variant until told to stop."""
-    settings = read_settings()
-    config = uvicorn.Config(
-        VARIANTS[name](settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=BACKLOG,
-    )
-    listener = config.bind_socket()
-    listener.listen(BACKLOG)  # from here on a client may connect: it waits until the loop takes it
-    print(f"{name} listens on http://{settings.host}:{listener.getsockname()[1]}", flush=True)
-    with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+def main(name: str) -> int:
+    """Serve one variant until told to stop, as the product is served; return the exit status."""
+    _replace(serving, "create_app", VARIANTS[name])
+    return serving.serve(read_settings(), shows_demo=False)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

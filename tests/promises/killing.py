@@ -11,7 +11,7 @@ from tests.promises.clients import Journal, Target, finish_clients, start_client
 from tests.real_server import RealServer
 
 CLIENTS = 6
-LONGEST_LIFE_S = 0.5
+LONGEST_LIFE_S = 0.4
 AIMED_SHARE = 0.5
 AIM_TIMEOUT_S = 1.0
 LONGEST_WRITE_S = 0.03

@@ -1,0 +1,57 @@
+"""`python -m bench`: what Footfall costs, as ratios to other ways to do it, measured in one run on this machine."""
+
+import argparse
+import select
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.contestants import FOOTFALL, LOAD_CORE, all_contestants, pin, start_contestant
+from bench.measure import FULL, QUICK, Plan, Results, measure
+from bench.report import ROOT, create_report, write_page
+
+
+def main() -> int:
+    """Measure, print the report and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under 40 s, and rough; the whole run takes 4 minutes")
+    parser.add_argument("--write", action="store_true", help="write the report into docs/performance.md")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "data", help="on the disk to measure; what is made there is removed"
+    )
+    chosen = parser.parse_args()
+    if not hasattr(select, "epoll"):
+        print("The bench needs Linux: epoll, /proc and processor affinity.", file=sys.stderr)
+        return 1
+    notes = ["Server pinned to one core, load to another."]
+    if not pin(LOAD_CORE):
+        notes = ["**One core only: server and load share it, the figures are low and rough.**"]
+    plan = QUICK if chosen.quick else FULL
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder) as folder:
+        results = _run(plan, Path(folder))
+    report = create_report(results, plan, notes)
+    print(report)
+    if chosen.write:
+        write_page(report)
+    return 0
+
+
+def _run(plan: Plan, folder: Path) -> Results:
+    footfall = start_contestant(FOOTFALL, folder)
+    _tell("resting")
+    time.sleep(plan.rest_s)
+    idle_bytes = footfall.rss_bytes()
+    with all_contestants(folder, footfall) as contestants:
+        results = measure(contestants, plan, folder, _tell)
+    results.idle_bytes = idle_bytes
+    return results
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""One run of the bench: rounds of short blocks, each contestant once in each round.
+
+So what disturbs the machine disturbs all of them; ratios are made of values of the same round.
+"""
+
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.contestants import FOOTFALL, Contestant, busy_s
+from bench.load import Block, run_closed, run_open
+from bench.traffic import Template, batch_templates, single_templates
+
+CONNECTIONS = 64
+BATCH_CONNECTIONS = 16
+LEAD_IN_S = 0.4
+FDATASYNC_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to measure. Units: seconds."""
+
+    rounds: int
+    block_s: float
+    latency_rounds: int
+    latency_s: float
+    rest_s: float
+    fdatasyncs: int
+
+
+FULL = Plan(rounds=9, block_s=2.0, latency_rounds=4, latency_s=3.0, rest_s=5.0, fdatasyncs=150)
+QUICK = Plan(rounds=3, block_s=0.8, latency_rounds=1, latency_s=2.0, rest_s=2.0, fdatasyncs=100)
+
+
+@dataclass(slots=True)
+class Results:
+    """What was measured.
+
+    Shape:  per name of a contestant a list with one value for each round, in the same order for all, so that
+            values of one round may be compared. disturbances are shares of the server's core that others took.
+    Units:  cpu_s is processor time of the server for one request; latencies in seconds.
+    """
+
+    singles: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+    cpu_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    batches: list[Block] = field(default_factory=list)
+    half_load: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+    fdatasync_s: list[float] = field(default_factory=list)
+    disturbances: list[float] = field(default_factory=list)
+    idle_bytes: int = 0
+    loaded_bytes: int = 0
+    half_load_rate: float = 0.0
+
+
+def measure(contestants: Mapping[str, Contestant], plan: Plan, folder: Path, tell: Callable[[str], None]) -> Results:
+    """Return the results of all rounds; `idle_bytes` is the caller's."""
+    results = Results()
+    singles, batches = single_templates(), batch_templates()
+    tell("warming up")
+    for contestant in contestants.values():
+        _closed(contestant, singles, plan.block_s / 2)
+    _closed(contestants[FOOTFALL], batches, plan.block_s / 2, BATCH_CONNECTIONS)
+    order = list(contestants.values())
+    for number in range(plan.rounds):
+        tell(f"round {number + 1} of {plan.rounds}")
+        random.shuffle(order)
+        for contestant in order:
+            before = busy_s(), time.perf_counter()
+            block, cpu_s = _closed(contestant, singles, plan.block_s)
+            others_s = busy_s() - before[0] - cpu_s
+            results.disturbances.append(max(others_s, 0) / (time.perf_counter() - before[1]))
+            results.singles[contestant.name].append(block)
+            results.cpu_s[contestant.name].append(cpu_s / block.requests)
+        results.batches.append(_closed(contestants[FOOTFALL], batches, plan.block_s, BATCH_CONNECTIONS)[0])
+        results.loaded_bytes = max(results.loaded_bytes, contestants[FOOTFALL].rss_bytes())
+        results.fdatasync_s += time_fdatasync(folder, plan.fdatasyncs)
+    _measure_half_load(contestants, plan, singles, results, tell)
+    return results
+
+
+def time_fdatasync(folder: Path, count: int) -> list[float]:
+    """Return how long it takes to append one page and have it on disk, so often. Units: seconds."""
+    path = folder / "fdatasync"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    times = []
+    try:
+        for _ in range(count):
+            start = time.perf_counter()
+            os.write(descriptor, b"x" * FDATASYNC_BYTES)
+            os.fdatasync(descriptor)
+            times.append(time.perf_counter() - start)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return times
+
+
+def _measure_half_load(
+    contestants: Mapping[str, Contestant],
+    plan: Plan,
+    singles: Sequence[Template],
+    results: Results,
+    tell: Callable[[str], None],
+) -> None:
+    """Send at half of what Footfall took at most; the bare stack gets the same rate, to compare answer times."""
+    rates = sorted(block.requests_per_s for block in results.singles[FOOTFALL])
+    results.half_load_rate = rates[len(rates) // 2] / 2
+    for number in range(plan.latency_rounds):
+        tell(f"half load, round {number + 1} of {plan.latency_rounds}")
+        for name in (FOOTFALL, "bare"):
+            with contestants[name].turn():
+                port = contestants[name].port
+                run_open(port, singles, CONNECTIONS, LEAD_IN_S, results.half_load_rate)
+                block = run_open(port, singles, CONNECTIONS, plan.latency_s, results.half_load_rate)
+            results.half_load[name].append(block)
+            results.fdatasync_s += time_fdatasync(contestants[name].server.data_dir, plan.fdatasyncs)
+
+
+def _closed(
+    contestant: Contestant, templates: Sequence[Template], seconds: float, connections: int = CONNECTIONS
+) -> tuple[Block, float]:
+    """Return the block and the processor time that the server took for it."""
+    with contestant.turn():
+        before_s = contestant.cpu_s()
+        block = run_closed(contestant.port, templates, connections, seconds)
+        cpu_s = contestant.cpu_s() - before_s
+    if block.refused or not block.requests:
+        raise RuntimeError(f"{contestant.name} refused {block.refused} of {block.requests} requests")
+    return block, cpu_s
