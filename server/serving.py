@@ -66,7 +66,10 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    server.run()
+    try:
+        server.run()
+    finally:
+        gc.unfreeze()  # else the store's bindings take what was frozen for leaks, and say so at length
     return 0 if server.started else 1
 
 

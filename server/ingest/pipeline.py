@@ -52,9 +52,9 @@ class Pipeline:
 
 
 def encode(draft: Draft) -> bytes:
-    """Return the stored form of a finished draft: one line of JSON."""
+    """Return the stored form of a finished draft: one line of JSON, without the columns that are empty."""
     draft.event["props"] = draft.props
-    return orjson.dumps(draft.event)
+    return orjson.dumps({name: value for name, value in draft.event.items() if value is not None})
 
 
 def check_name(pipeline: Pipeline, draft: Draft) -> None:

@@ -11,7 +11,8 @@ from server.ingest.accounts import Accounts
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
-from server.ingest.queue import Queue, Record, Submission
+from server.ingest.queue import Queue
+from server.ingest.queue_file import Record, Submission
 from server.ingest.rejected import RejectedEvent
 from server.ingest.values import clean_text
 

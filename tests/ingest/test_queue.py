@@ -9,7 +9,8 @@ import pytest
 
 from server.errors import Unavailable
 from server.ingest.expiry import expire_ids
-from server.ingest.queue import IDS_KEPT_DAYS, MAX_REJECTED, Queue, Record, Submission, id_key, open_database
+from server.ingest.queue import IDS_KEPT_DAYS, Queue
+from server.ingest.queue_file import MAX_REJECTED, Record, Submission, id_key, open_database
 from server.ingest.rejected import RejectedEvent
 from tests.conftest import StandingClock
 from tests.factories import NOW_MS, make_id
@@ -126,7 +127,7 @@ async def test_a_disk_that_refuses_is_an_error_and_nothing_is_stored(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("server.ingest.queue._insert_rest", refuse)
+        patch.setattr("server.ingest.queue.insert_rest", refuse)
         with pytest.raises(Unavailable) as error:
             await queue.submit(Submission([record()]))
         assert error.value.retry_after_s == 1

@@ -9,7 +9,8 @@ import pytest
 
 from server.errors import Unavailable
 from server.ingest import queue as queue_module
-from server.ingest.queue import Queue, Record, Submission
+from server.ingest.queue import Queue
+from server.ingest.queue_file import Record, Submission
 from tests.factories import make_id
 
 

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from server.events.model import COLUMNS
-from server.ingest.queue import Queue, Record, Submission
+from server.ingest.queue import Queue
+from server.ingest.queue_file import Record, Submission
 from server.ingest.writer import Writer
 from server.storage.base import StoreRefused
 from server.storage.duckdb import DuckDBStore
