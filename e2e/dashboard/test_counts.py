@@ -57,16 +57,9 @@ def test_bots_are_counted_when_asked_for(counted: Page) -> None:
     expect(counted.locator("[data-total=events]")).to_have_text("3")
 
 
-@pytest.mark.parametrize(
-    ("title", "expected"),
-    [
-        ("Event", [["Ordered", "2", "2"], ["Asked", "1", "1"]]),
-        ("Browser", [["Safari", "2", "1"], ["Firefox", "1", "1"]]),
-        ("System", [["iOS", "2", "1"], ["Windows", "1", "1"]]),
-        ("Device", [["Phone", "2", "1"], ["Computer", "1", "1"]]),
-        ("Sender", [["Server", "3", "2"]]),
-    ],
-    ids=["name", "browser", "system", "device", "sender"],
-)
-def test_counts_are_split(counted: Page, title: str, expected: list[list[str]]) -> None:
-    assert card(counted, title) == expected
+def test_counts_are_split_by_name_browser_system_device_and_sender(counted: Page) -> None:
+    assert card(counted, "Event") == [["Ordered", "2", "2"], ["Asked", "1", "1"]]
+    assert card(counted, "Browser") == [["Safari", "2", "1"], ["Firefox", "1", "1"]]
+    assert card(counted, "System") == [["iOS", "2", "1"], ["Windows", "1", "1"]]
+    assert card(counted, "Device") == [["Phone", "2", "1"], ["Computer", "1", "1"]]
+    assert card(counted, "Sender") == [["Server", "3", "2"]]

@@ -17,14 +17,10 @@ def land(page: Page, footfall: Footfall, query: str = "") -> None:
     flush(page)
 
 
-def test_landing_is_a_session_a_campaign_and_a_view_in_this_order(page: Page, footfall: Footfall) -> None:
+def test_landing_is_a_session_a_campaign_and_a_view_with_all_attributes(page: Page, footfall: Footfall) -> None:
     land(page, footfall, CAMPAIGN)
-    assert names(footfall.events()) == ARRIVAL
-
-
-def test_session_start_carries_its_eight_attributes(page: Page, footfall: Footfall) -> None:
-    land(page, footfall, CAMPAIGN)
-    start = footfall.events(name="$session_start")[0]
+    start, hit, view = footfall.events()
+    assert names([start, hit, view]) == ARRIVAL
     assert start["props"] == {
         "$referrer": "",
         "$referrer_domain": None,
@@ -38,10 +34,25 @@ def test_session_start_carries_its_eight_attributes(page: Page, footfall: Footfa
     assert start["browser"].startswith("Chrom")
     assert start["bot"] is None
     assert start["id"] == start["session_id"]
+    assert hit["props"] == {
+        "$utm_source": "spring",
+        "$utm_medium": "email",
+        "$utm_campaign": "launch",
+        "$utm_content": "top",
+        "$utm_term": "city bike",
+    }
+    assert view["props"] == {
+        "$url": f"{footfall.shop_url}?{CAMPAIGN}",
+        "$title": page.title(),
+        "$referrer": "",
+        "$referrer_domain": "",
+    }
+    assert (view["url"], view["path"], view["title"]) == (view["props"]["$url"], "/demo/", page.title())
 
 
-def test_campaign_carries_its_five_attributes(page: Page, footfall: Footfall) -> None:
+def test_campaign_carries_five_attributes_when_the_link_has_fewer(page: Page, footfall: Footfall) -> None:
     land(page, footfall, "utm_source=x&utm_medium=y")
+    assert names(footfall.events()) == ARRIVAL
     [hit] = footfall.events(name="$utm_hit")
     assert hit["props"] == {
         "$utm_source": "x",
@@ -50,18 +61,6 @@ def test_campaign_carries_its_five_attributes(page: Page, footfall: Footfall) ->
         "$utm_content": "",
         "$utm_term": "",
     }
-
-
-def test_page_view_carries_its_attributes(page: Page, footfall: Footfall) -> None:
-    land(page, footfall, CAMPAIGN)
-    [view] = footfall.events(name="$page_view")
-    assert view["props"] == {
-        "$url": f"{footfall.shop_url}?{CAMPAIGN}",
-        "$title": page.title(),
-        "$referrer": "",
-        "$referrer_domain": "",
-    }
-    assert (view["url"], view["path"], view["title"]) == (view["props"]["$url"], "/demo/", page.title())
 
 
 def test_campaign_is_in_the_columns_of_every_event_of_the_session(page: Page, footfall: Footfall) -> None:
