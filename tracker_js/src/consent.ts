@@ -6,7 +6,7 @@
  *         A prerendered page waits like one without consent: nobody has seen it yet.
  */
 import { isOn, options } from "./options";
-import { loadText, parseJson, save } from "./storage";
+import { loadList, save } from "./storage";
 
 const KEY = "consent";
 const GRANTED = "granted";
@@ -28,7 +28,7 @@ export const readConsent = (): void => {
       ? "gpc"
       : doNotTrack === "1" && isOn(options.dnt) && "dnt";
   isFinal = !!signal;
-  decision = signal || parseJson(loadText(KEY));
+  decision = signal || loadList(KEY)[0];
 };
 
 /** Returns why nothing may be kept, or nothing. */

@@ -14,7 +14,7 @@
  *   Shape:   a value is [visitor, event]: the beacon names its visitor once.
  */
 import { prefix } from "./options";
-import { erase, findKeys, loadText, parseList, save } from "./storage";
+import { erase, findKeys, loadList, loadText, parseList, save } from "./storage";
 import { tellDrop } from "./topics";
 import type { TrackedEvent } from "./types";
 import type { Visitor } from "./visitor";
@@ -47,7 +47,7 @@ export const removeEvent = (id: string): void => erase(KEY + id);
 
 /** Removes an event and says why, unless another tab was faster. */
 export const dropEvent = (id: string, reason: string): void => {
-  const [, event] = parseList(loadText(KEY + id)) as Queued;
+  const [, event] = loadList(KEY + id) as Queued;
   removeEvent(id);
   if (!event) return;
   // the tab that called `auth` and waits may be another one
@@ -57,7 +57,7 @@ export const dropEvent = (id: string, reason: string): void => {
 
 /** Returns why the last `$auth` that was refused was refused, if it is this one. */
 export const readAuthRefusal = (id: string): string => {
-  const [refused_id, reason] = parseList(loadText(REFUSED_KEY)) as string[];
+  const [refused_id, reason] = loadList(REFUSED_KEY) as string[];
   return (refused_id === id && reason) || "";
 };
 

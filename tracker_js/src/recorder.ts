@@ -36,7 +36,7 @@ const put = (event: TrackedEvent, visitor: Visitor): unknown => {
   try {
     putEvent(visitor, event);
   } catch {
-    return tellDrop(event, "unserializable");
+    return tellDrop(event, "not_json");
   }
   return kick();
 };

@@ -20,7 +20,7 @@ import { isAllowed } from "./consent";
 import { listen } from "./guard";
 import { prefix } from "./options";
 import { countBytes, countQueue, dropEvent, type Queued, removeEvent, takeEvents } from "./queue";
-import { loadText, parseList, save } from "./storage";
+import { loadList, save } from "./storage";
 import { emit } from "./topics";
 import { post, type Reply, room, sendBeacon, settleBeacons } from "./transport";
 
@@ -33,19 +33,17 @@ const MAX_BLOCKED = 3;
 /** Room for what a beacon says beside its events. */
 const ENVELOPE_BYTES = 2048;
 
-type Wait = [failures: number | undefined, ms: number, isTold: boolean];
+type Wait = [failures: number | undefined, ms: number, isTold?: boolean | undefined];
 
 /** Events on their way from this page. */
 const busy = new Set<string>();
 const waiters: (() => void)[] = [];
-let timer: ReturnType<typeof setTimeout> | undefined;
+let timer: ReturnType<typeof setTimeout> | 0 = 0;
 let sent_ms = 0;
 /** What a batch may carry, after a server found one too large. */
 let max_bytes = Infinity;
 let blocked = 0;
 let isRunning = false;
-
-export const isHidden = (): boolean => document.visibilityState === "hidden";
 
 const maySend = (): boolean => blocked < MAX_BLOCKED && isAllowed();
 
@@ -53,7 +51,7 @@ const saveWait = (...wait: Wait): unknown => save(KEY, wait);
 
 /** Returns the stored wait, with what is left of it in place of its end. */
 const readWait = (): Wait => {
-  const [failures, until_ms, isTold] = parseList(loadText(KEY)) as Wait;
+  const [failures, until_ms, isTold] = loadList(KEY) as Wait;
   const left_ms = until_ms - Date.now();
   // an end further away than any can be: the clock was set back
   return [failures, left_ms > 0 && left_ms < MAX_WAIT_MS ? left_ms : 0, isTold];
@@ -88,29 +86,26 @@ const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
   return true;
 };
 
-/** Sends the oldest batch; returns true when the next may follow at once. */
-const sendOne = async (): Promise<boolean> => {
+/** Sends the oldest batch; returns whether the next may follow at once. */
+const sendOne = async (): Promise<unknown> => {
   busy.clear();
   const batch = takeBatch();
-  if (!batch[0]) return false;
   const [failures, left_ms] = readWait();
-  if (left_ms) {
-    schedule(left_ms);
-    return false;
-  }
+  if (!batch[0]) return false;
+  if (left_ms) return schedule(left_ms);
   // a repetition may have failed only for want of keepalive bytes, which the page and others use too
   const reply = await post(writeBeacon(batch), !failures);
   const isSettled = settle(batch, reply);
   sent_ms = Date.now();
   blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
-  if (!isSettled) {
-    const delay_ms = delayAfter((failures || 0) + 1, reply[2]);
-    if (!blocked) saveWait((failures || 0) + 1, sent_ms + delay_ms, reply[2]! > 0);
-    schedule(delay_ms);
-  } else if (failures !== 0) {
-    saveWait(0, 0, false);
+  if (isSettled) {
+    if (failures !== 0) saveWait(0, 0);
+    return true;
   }
-  return isSettled;
+  const next = (failures || 0) + 1;
+  const delay_ms = delayAfter(next, reply[2]);
+  if (!blocked) saveWait(next, sent_ms + delay_ms, reply[2]! > 0);
+  return schedule(delay_ms);
 };
 
 const drain = async (): Promise<void> => {
@@ -124,7 +119,7 @@ const finish = (): void => {
 };
 
 const run = (): void => {
-  timer = undefined;
+  timer = 0;
   if (isRunning) return;
   isRunning = true;
   settleBeacons();
@@ -139,7 +134,7 @@ const leave = (): void => {
 
 /** Sends soon what there is. */
 export const kick = (): void => {
-  if (isHidden()) leave();
+  if (document.hidden) leave();
   else schedule(Date.now() < sent_ms + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
 };
 
@@ -153,7 +148,7 @@ export const startSender = (): void => {
   listen("visibilitychange", resume);
   listen("online", () => {
     const [failures, left_ms, isTold] = readWait();
-    if (left_ms && !isTold) saveWait(failures, 0, false);
+    if (left_ms && !isTold) saveWait(failures, 0);
     blocked = 0;
     void flush();
   });

@@ -12,7 +12,7 @@
  *         timeout, in either direction, starts a session.
  */
 import { options } from "./options";
-import { erase, loadText, parseList, save } from "./storage";
+import { erase, loadList, save } from "./storage";
 import { TICKS_PER_MS, uuidHead } from "./uuid";
 
 const KEY = "session";
@@ -23,7 +23,7 @@ const HEAD_LENGTH = 18;
 
 type Stored = [session_id: string, active_ms: number, campaigns: string[]];
 
-const read = (): Stored => parseList(loadText(KEY)) as Stored;
+const read = (): Stored => loadList(KEY) as Stored;
 
 const readTimeout = (): number => (+options.sessionMinutes! || 30) * 60000;
 

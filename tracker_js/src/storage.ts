@@ -23,6 +23,8 @@ export const parseList = (text: Text): unknown[] => ([] as unknown[]).concat(par
 
 export const loadText = (key: string): Text => overflow[prefix + key] || store[prefix + key];
 
+export const loadList = (key: string): unknown[] => parseList(loadText(key));
+
 export const erase = (key: string): void => {
   delete overflow[prefix + key];
   delete store[prefix + key];

@@ -8,7 +8,7 @@ import { setOptions } from "./options";
 import { describePage, readPage, setMoment } from "./page";
 import { clearQueue, isQueued, readAuthRefusal } from "./queue";
 import { common, record, release } from "./recorder";
-import { flush, isHidden, resume, startSender } from "./sender";
+import { flush, resume, startSender } from "./sender";
 import { endSession, renewSession } from "./session";
 import { erase, findKeys } from "./storage";
 import type { Stub, StubCall } from "./stub";
@@ -20,8 +20,8 @@ import { forgetVisitor, readVisitor, setVisitor } from "./visitor";
 
 type Methods = Record<string, (...args: never[]) => unknown>;
 
-/** Calls of the stub that act before anything is recorded by itself. */
-const FIRST_METHODS = /^(set|on|off|consent|opt|debug)/;
+/** Calls of the stub before which the landing is recorded: track, page, identify, auth, logout, flush. */
+const AFTER_LANDING = /^[tpialf]/;
 
 let tellView: (() => void) | undefined;
 
@@ -112,13 +112,13 @@ export const startTracker = (
   if (/[?&]footfall_optout\b/.test(location.search)) decide(false);
   listen("prerenderingchange", proceed);
   listen("pointermove pointerdown keydown scroll visibilitychange", () => {
-    if (!isHidden() && isAllowed()) renewSession();
+    if (!document.hidden && isAllowed()) renewSession();
   });
   const start = guard((): void => {
     tellView = tellView || startAutomatic(stub);
   });
   calls.forEach((call) => {
-    if (!FIRST_METHODS.test(call[0])) start();
+    if (AFTER_LANDING.test(call[0])) start();
     carryOut(call);
   });
   start();

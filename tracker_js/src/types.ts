@@ -43,7 +43,7 @@ export interface Topics {
   sent: { events: TrackedEvent[]; answer: Answer };
   /**
    * An event that will not arrive, and why: `vetoed`, `rate_limited`, `queue_full`, `denied`, `gpc`, `dnt`,
-   * `unserializable`, `too_large`, `http_<status>`, or the code of the server's refusal.
+   * `not_json`, `too_large`, `http_<status>`, or the code of the server's refusal.
    */
   drop: { event: TrackedEvent; reason: string };
   /** A session that started with this page's event. */

@@ -7,7 +7,7 @@
  */
 import { guard } from "./guard";
 import { options, prefix } from "./options";
-import { loadText, parseList, save } from "./storage";
+import { loadList, save } from "./storage";
 import { uuid } from "./uuid";
 
 const KEY = "visitor";
@@ -43,7 +43,7 @@ export const setVisitor = (...visitor: Visitor): Visitor => {
 
 /** Returns the visitor. On arrival the cookie decides, because subdomains share it; then the tabs' storage does. */
 export const readVisitor = (): Visitor => {
-  const [stored_id, user_id] = parseList(loadText(KEY)) as Visitor;
+  const [stored_id, user_id] = loadList(KEY) as Visitor;
   const [id] = /^[\da-f-]{36}/.exec((!isAgreed && readCookie()) || stored_id) || [uuid()];
   const isSame = id === stored_id;
   return isAgreed && isSame ? [id, user_id] : setVisitor(id, isSame ? user_id : null);

@@ -98,7 +98,7 @@ beforeEach(() => {
   Object.defineProperty(globalThis, "localStorage", { configurable: true, writable: true, value: {} });
   installCookies();
   setUrl("https://shop.example/");
-  setDocument("visibilityState", "visible");
+  setDocument("hidden", false);
   setDocument("referrer", "");
   setDocument("prerendering", false);
   setDocument("title", "A page");
@@ -156,12 +156,12 @@ export const openPage = async ({ url, referrer, options }: Visit = {}): Promise<
 export const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 export const hide = (): void => {
-  setDocument("visibilityState", "hidden");
+  setDocument("hidden", true);
   document.dispatchEvent(new Event("visibilitychange"));
 };
 
 export const show = (): void => {
-  setDocument("visibilityState", "visible");
+  setDocument("hidden", false);
   document.dispatchEvent(new Event("visibilitychange"));
 };
 
@@ -170,7 +170,7 @@ export const leave = (page: Page): void => {
   window.dispatchEvent(new Event("pagehide"));
   hide();
   page.kill();
-  setDocument("visibilityState", "visible");
+  setDocument("hidden", false);
 };
 
 /** An event that a person caused. */

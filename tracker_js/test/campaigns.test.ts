@@ -48,8 +48,8 @@ describe("the attributes", () => {
 
   test.each(
     (
-      "gclid dclid gbraid wbraid fbclid msclkid yclid ysclid ymclid ttclid twclid vkclid qclid " +
-      "irclickid rb_clickid obclickid tblclid li_fat_id igshid epik mc_cid rdt_cid _kx"
+      "gclid dclid gbraid wbraid fbclid msclkid yclid ysclid ymclid ttclid twclid vkclid qclid sccid " +
+      "irclickid rb_clickid obclickid tblclid li_fat_id igshid epik mc_cid rdt_cid sznclid"
     ).split(" "),
   )("the click id %s", (name) => {
     expect(readCampaign(`${HOME}?${name}=1`)).toEqual({ ...NONE, [name]: "1" });

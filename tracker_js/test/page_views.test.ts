@@ -124,7 +124,7 @@ describe("arrival", () => {
   const count = async (ms: number) => (await pass(ms), views().length);
 
   test("in a background tab counts when it is shown", async () => {
-    setDocument("visibilityState", "hidden");
+    setDocument("hidden", true);
     await openPage();
     push("/early");
     expect(await count(60_000)).toBe(0);
@@ -135,7 +135,7 @@ describe("arrival", () => {
   });
 
   test("in a tab that is never shown does not count", async () => {
-    setDocument("visibilityState", "hidden");
+    setDocument("hidden", true);
     const page: Page = await openPage();
     window.dispatchEvent(new Event("pagehide"));
     page.kill();
@@ -143,7 +143,7 @@ describe("arrival", () => {
   });
 
   test("in a prerendered page counts when it is shown, with all that was tracked", async () => {
-    setDocument("visibilityState", "hidden");
+    setDocument("hidden", true);
     setDocument("prerendering", true);
     const { tracker } = await openPage();
     tracker.track("Early");

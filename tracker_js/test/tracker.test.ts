@@ -54,7 +54,7 @@ describe("track", () => {
     expect(() => tracker.track("Bad", { deep: make() })).not.toThrow();
     tracker.track("Good");
     await pass(300);
-    expect(drops.map(({ event, reason }) => [event.name, reason])).toEqual([["Bad", "unserializable"]]);
+    expect(drops.map(({ event, reason }) => [event.name, reason])).toEqual([["Bad", "not_json"]]);
     expect(collector.names()).toEqual([...LANDING, "Good"]);
   });
 

@@ -2,7 +2,7 @@
 import type { Props } from "../catalogue";
 
 /** The click ids of advertising networks: gclid, yclid, fbclid, msclkid, ttclid, irclickid and whatever ends alike. */
-const CLICK_ID = /(cl(ick?_?)?k?i|_ci)d$|^([gw]braid|li_fat_id|igshid|epik|_kx)$/i;
+const CLICK_ID = /(cl(ick?_?)?k?i|[_c]ci)d$|^([gw]braid|li_fat_id|igshid|epik)$/i;
 
 /** Returns the attributes of `$utm_hit` for an address, or undefined when it carries no tag. */
 export const readCampaign = (url: string): Props | undefined => {

@@ -23,7 +23,8 @@ export const nameOf = (element: Element | null): string => read(element, "name")
 export const isIgnored = (element: Element): boolean => !!element.closest("[data-track-ignore]");
 
 const isEmpty = (field: Field): boolean => {
-  if ("options" in field) return !field.selectedOptions[0]?.matches(":not([value=''])");
+  // a choice's first option is its placeholder or its default
+  if ("options" in field) return !field.selectedIndex;
   const copy = field.cloneNode() as HTMLInputElement;
   copy.required = true;
   return copy.validity.valueMissing;

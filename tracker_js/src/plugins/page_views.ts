@@ -9,7 +9,6 @@
  */
 import { guard, listen } from "../guard";
 import { readPage } from "../page";
-import { isHidden } from "../sender";
 
 /** The Navigation API (https://html.spec.whatwg.org/#navigation-api); absent in older Firefox and Safari. */
 interface WithNavigation {
@@ -33,7 +32,7 @@ export const watchPageViews = (onView: (url: string) => void): (() => void) => {
     setTimeout(view);
   };
   const arrive = (): void => {
-    if (shown || isHidden()) return;
+    if (shown || document.hidden) return;
     next = readPage().url;
     view();
   };
