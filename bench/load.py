@@ -15,6 +15,7 @@ from time import perf_counter, process_time
 from bench.traffic import Stamps, Template
 
 RECEIVE_BYTES = 65_536
+STALL_S = 10.0
 HEADER_END = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 
@@ -159,8 +160,11 @@ class _Run:
         """Stop the clocks, then wait for what is on its way, so that the next block finds a quiet server."""
         seconds, busy_s = perf_counter() - start, process_time() - busy
         requests, events, refused = len(self._latencies), self._events, self._refused
+        deadline = perf_counter() + STALL_S
         while on_their_way:
-            on_their_way -= len(self._answered(10.0))
+            on_their_way -= len(self._answered(1.0))
+            if perf_counter() > deadline:
+                raise TimeoutError(f"{on_their_way} requests have had no answer for {STALL_S:g} s")
         for connection in self._connections.values():
             connection.socket.close()
         self._poll.close()

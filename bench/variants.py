@@ -18,7 +18,8 @@ from server.app import Application, create_app, create_parts
 from server.enrich import referrer
 from server.enrich.hints import Hints
 from server.ingest import pipeline
-from server.ingest.queue import Queue, Submission
+from server.ingest.queue import Queue
+from server.ingest.queue_file import Submission
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.web import beacons
