@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from e2e.admin import sign_in
 from e2e.footfall import Footfall
+from e2e.visitor import Visitor
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 IPHONE = (
@@ -63,3 +64,31 @@ def test_counts_are_split_by_name_browser_system_device_and_sender(counted: Page
     assert card(counted, "System") == [["iOS", "2", "1"], ["Windows", "1", "1"]]
     assert card(counted, "Device") == [["Phone", "2", "1"], ["Computer", "1", "1"]]
     assert card(counted, "Sender") == [["Server", "3", "2"]]
+
+
+def test_counts_follow_without_a_reload(page: Page, footfall: Footfall) -> None:
+    page.clock.install()
+    sign_in(page, footfall)
+    expect(page.locator("[data-total=events]")).to_have_text("0")
+    footfall.post({"name": "Ordered", "visitor_id": "ann"})
+    expect(page.locator("#events > li")).to_have_count(1)
+    footfall.wait_for(1)
+    page.clock.fast_forward(11_000)
+    expect(page.locator("[data-total=events]")).to_have_text("1")
+
+
+def test_counts_know_what_arrived_while_the_stream_was_broken(visitor: Visitor, footfall: Footfall) -> None:
+    visitor.expect_noise("net::ERR_")
+    page = visitor.page
+    page.clock.install()
+    sign_in(page, footfall)
+    page.clock.fast_forward(11_000)  # the counts are up to date now
+    expect(page.locator("[data-total=events]")).to_have_text("0")
+    footfall.kill()
+    expect(page.get_by_text("Reconnecting")).to_be_visible()
+    footfall.restart()
+    footfall.post({"name": "Ordered", "visitor_id": "ann"})
+    footfall.wait_for(1)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    page.clock.fast_forward(11_000)
+    expect(page.locator("[data-total=events]")).to_have_text("1")

@@ -2,6 +2,7 @@
 import { get } from "./api.js";
 import { cardOf, fillCard } from "./card.js";
 import { formatNumber } from "./format.js";
+import { SETTLE_MS } from "./live.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 const REFRESH_MS = 10_000;
@@ -21,12 +22,13 @@ const CARDS = {
 const ONLY = { traffic_source: "$session_start" };
 
 const bots = document.getElementById("bots");
-let isStale = true;
+let arrived_ms = Date.now();
+let asked_ms = 0;
 let asked = 0;
 
 /** Say that something has arrived, so that the counts are asked for at the next occasion. */
 export function markStale() {
-  isStale = true;
+  arrived_ms = Date.now();
 }
 
 export function startCounts() {
@@ -34,7 +36,7 @@ export function startCounts() {
   document.getElementById("cards").append(...cards.map(([, card]) => card));
   const byDimension = new Map(cards);
   const refresh = () => {
-    isStale = false;
+    asked_ms = Date.now();
     showAll(byDimension);
   };
   bots.checked = new URL(location.href).searchParams.get("bots") === "include";
@@ -42,8 +44,13 @@ export function startCounts() {
     keepBots();
     refresh();
   });
-  setInterval(() => isStale && !document.hidden && refresh(), REFRESH_MS);
+  setInterval(() => isStale() && !document.hidden && refresh(), REFRESH_MS);
   refresh();
+}
+
+/** What has only just arrived may not yet have been counted. */
+function isStale() {
+  return asked_ms < arrived_ms + SETTLE_MS;
 }
 
 async function showAll(cards) {
@@ -69,7 +76,7 @@ async function showAll(cards) {
     showBots(all.rows[0].events - people.rows[0].events);
     [...cards].forEach(([dimension, card], index) => fillCard(card, dimension, answers[index].rows));
   } catch {
-    isStale = true; // the stream says what is wrong; the counts try again
+    asked_ms = 0; // the stream says what is wrong; the counts try again
   }
 }
 

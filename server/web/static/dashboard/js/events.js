@@ -3,10 +3,8 @@ import { currentFilter, isFiltered, matches, onFilterChange } from "./filters.js
 import { loadPage } from "./history.js";
 import { createInbox } from "./inbox.js";
 import { itemOfMessage } from "./items.js";
-import { watchLive } from "./live.js";
+import { SETTLE_MS, watchLive } from "./live.js";
 import { createStream } from "./stream.js";
-
-const SETTLE_MS = 1500; // what was acknowledged is visible in queries a second later at most
 
 const STATES = { connecting: "Connecting", live: "Live", lost: "Reconnecting", paused: "Paused" };
 
@@ -31,7 +29,7 @@ const inbox = createInbox({
   },
 });
 
-/** Start the stream. onArrival() is called for each event that arrives. */
+/** Start the stream. onArrival() is called for each event that arrives, and when some may have been missed. */
 export function startEvents(onArrival) {
   byId("pause").addEventListener("click", togglePause);
   byId("older").addEventListener("click", () => load(next));
@@ -46,6 +44,7 @@ export function startEvents(onArrival) {
       connection = "live";
       showState();
       setTimeout(reload, SETTLE_MS);
+      onArrival();
     },
     onLost() {
       connection = "lost";

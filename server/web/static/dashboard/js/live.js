@@ -4,6 +4,9 @@ import { apiUrl, get } from "./api.js";
 const TYPES = ["accepted", "duplicate", "rejected"];
 const RETRY_MS = 3000;
 
+/** What was acknowledged, and so was told here, is visible in queries this much later at the latest. */
+export const SETTLE_MS = 1500;
+
 /**
  * Watch what arrives. onMessage(type, data) for each; onOpen() each time the stream (re)opens, when events may
  * have been missed; onLost() when it breaks.
