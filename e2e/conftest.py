@@ -8,12 +8,10 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from e2e.footfall import Footfall
 from e2e.page_server import PageServer
-from e2e.visitor import Arrive, Visitor, arrive
+from e2e.visitor import Arrive, Visitor, arrive, look_ordinary
 from tools.has_browser import launch
 
 TEST_TIMEOUT_S = 40
-# without it navigator.webdriver is true, which marks every event as a robot's
-LOOK_ORDINARY = "--disable-blink-features=AutomationControlled"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +31,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Return a Chromium that looks like a person's."""
-    with launch(playwright.chromium, args=[LOOK_ORDINARY]) as running:
+    with launch(playwright.chromium, args=look_ordinary()) as running:
         yield running
 
 

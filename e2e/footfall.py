@@ -15,10 +15,14 @@ Event = dict[str, Any]
 
 
 class Footfall:
-    """Owns the process. A story may end it as a crash would, and start it again at the same address."""
+    """Owns the process. A story may end it as a crash would, and start it again at the same address.
 
-    def __init__(self, data_dir: Path) -> None:
+    Shape: settings are environment variables.
+    """
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
         self._data_dir = data_dir
+        self._environment = {"FOOTFALL_ADMIN_PASSWORD": PASSWORD, **settings}
         self._process = self._start(0)
         self.base_url = self._process.base_url
         self.shop_url = f"{self.base_url}/demo/"
@@ -60,7 +64,7 @@ class Footfall:
         return start_server(
             self._data_dir,
             command=("-m", "server", "demo"),
-            environment={"FOOTFALL_ADMIN_PASSWORD": PASSWORD},
+            environment=self._environment,
             port=port,
         )
 

@@ -4,7 +4,7 @@ from playwright.sync_api import Page, Playwright
 
 from e2e.footfall import Footfall, named, names
 from e2e.page_server import PageServer
-from e2e.visitor import Arrive, Visitor, arrive, flush, track
+from e2e.visitor import AGENT, CALL_ITSELF, Arrive, Visitor, arrive, flush, track
 from tools.has_browser import launch
 
 ARRIVAL = ["$session_start", "$utm_hit", "$page_view"]
@@ -160,7 +160,7 @@ def test_visitors_are_told_apart(visit: Arrive, footfall: Footfall) -> None:
 
 
 def test_automated_browser_is_marked_as_a_bot(playwright: Playwright, footfall: Footfall) -> None:
-    with launch(playwright.chromium) as automated:
+    with launch(playwright.chromium, args=[CALL_ITSELF + AGENT]) as automated:
         robot = arrive(automated)
         land(robot.page, footfall)
         assert {event["bot"] for event in footfall.events()} == {"navigator.webdriver"}
