@@ -35,7 +35,7 @@ export const countBytes = (text: string): number => new TextEncoder().encode(tex
 /** Looks everything up, oldest first. */
 const list = (): [id: string, text: string, bytes: number][] =>
   findKeys(KEY).map((id) => {
-    const text = loadText(KEY + id) || "";
+    const text = `${loadText(KEY + id)}`; // another tab may have removed it just now
     return [id, text, countBytes(prefix + KEY + id + text)];
   });
 

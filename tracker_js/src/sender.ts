@@ -116,6 +116,7 @@ const finish = (): void => {
   isRunning = false;
   busy.clear();
   if (!maySend() || !countQueue()) waiters.splice(0).forEach((resolve) => resolve());
+  else schedule(PAUSE_MS); // an event that came while the lock was given back; nothing new during a wait
 };
 
 const run = (): void => {

@@ -246,6 +246,16 @@ describe("retries", () => {
     expect(collector.names()).toEqual([...LANDING, "Kept"]);
   });
 
+  test("coming online does not shorten what the server asked for", async () => {
+    const { tracker } = await openSettledPage();
+    collector.behave = () => ({ status: 429, retryAfter: "60" });
+    tracker.track("Kept");
+    await pass(5000);
+    window.dispatchEvent(new Event("online"));
+    await pass(50_000);
+    expect(collector.requests.length).toBe(1);
+  });
+
   test("a request that is never answered is given up and repeated", async () => {
     const { tracker } = await openSettledPage();
     vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
@@ -444,6 +454,23 @@ describe("flush", () => {
     await pass(4999);
     expect(done).not.toHaveBeenCalled();
     await pass(1);
+    expect(done).toHaveBeenCalledOnce();
+  });
+
+  test("takes an event that comes while the lock is given back", async () => {
+    setNavigator("locks", {
+      request: async (_: string, work: () => Promise<unknown>) => {
+        await work();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      },
+    });
+    const { tracker } = await openPage();
+    await pass(260); // drained, but not yet given back
+    tracker.track("Late");
+    const done = vi.fn();
+    void tracker.flush().then(done);
+    await pass(1000);
+    expect(collector.names()).toEqual([...LANDING, "Late"]);
     expect(done).toHaveBeenCalledOnce();
   });
 

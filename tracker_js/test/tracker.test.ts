@@ -200,6 +200,12 @@ test("logout is the last event of one visitor; what follows is another's, in a s
   expect(new Set(collector.stored.map(({ session_id }) => session_id)).size).toBe(2);
 });
 
+test("logout without consent stores nothing", async () => {
+  const { tracker } = await openPage({ options: { consent: "required" } });
+  tracker.logout();
+  expect(keysInStorage()).toEqual([]);
+});
+
 describe("topics", () => {
   test("event lets listeners change and veto", async () => {
     const { tracker, drops } = await openPage();
