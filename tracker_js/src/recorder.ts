@@ -63,10 +63,12 @@ const commit = ([event, campaign]: Held): unknown => {
  * Shape: with `campaign`, only the first event of the session with that campaign is kept.
  */
 export const record = (name: string, props: Props, page = readPage(), campaign?: string): string => {
+  // before the id: a session's id, which is made from this time, must stay before the event's
+  const time = readTime().toISOString();
   const event: TrackedEvent = {
     id: uuid(),
     name,
-    time: readTime().toISOString(),
+    time,
     session_id: "",
     page,
     props,

@@ -38,6 +38,18 @@ describe("a session", () => {
     expect(start!.id < view!.id).toBe(true);
   });
 
+  test("has an id before its first event's, also when the clock ticks between time and id", async () => {
+    let now_ms = START_MS;
+    const ticking = vi.spyOn(Date, "now").mockImplementation(() => now_ms++);
+    await openPage();
+    ticking.mockRestore();
+    await pass(300);
+    const [start, view] = collector.stored;
+    // by the part that depends on the time: the rest is random and may be in order by chance
+    expect(start!.id.slice(0, 18) < view!.id.slice(0, 18)).toBe(true);
+    expect(start!.time).toBe(view!.time);
+  });
+
   test("is told on its topic, once", async () => {
     const { tracker } = await openPage({ options: { disable: "page_view" } });
     const told = vi.fn();
