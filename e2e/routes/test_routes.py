@@ -1,11 +1,12 @@
 """A single-page section: one view for each route, however the visitor gets there, and none for anything else."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Playwright, expect
 
 from e2e.footfall import Event, Footfall
 from e2e.page_server import PageServer
-from e2e.visitor import flush
+from e2e.visitor import arrive, flush, look_ordinary
+from tools.has_browser import launch
 
 HIDE_NAVIGATION_API = "Object.defineProperty(window, 'navigation', {value: undefined})"
 RIDE = "Harbour, quarter past six"
@@ -100,3 +101,20 @@ def test_hash_is_a_route_where_the_page_says_so(page: Page, footfall: Footfall, 
     change(page, "history.back()")
     start = pages.url("routes/hash_routes")
     assert [view["url"] for view in views(footfall)] == [start, f"{start}#/list", f"{start}#/detail", f"{start}#/list"]
+
+
+def test_return_from_the_back_forward_cache_is_a_view_again(playwright: Playwright, footfall: Footfall) -> None:
+    # Playwright switches this cache off, and waits for a load that a page from it never has
+    with launch(
+        playwright.chromium, args=look_ordinary(), ignore_default_args=["--disable-back-forward-cache"]
+    ) as browser:
+        page = arrive(browser).page
+        page.goto(f"{footfall.shop_url}lookbook/")
+        page.evaluate("window.mark = 42")
+        flush(page)
+        page.goto(f"{footfall.shop_url}catalogue")
+        flush(page)
+        page.go_back(wait_until="commit")
+        page.wait_for_function("window.mark === 42")
+        change(page, "null")
+    assert [view["path"] for view in views(footfall)] == ["/demo/lookbook/", "/demo/catalogue", "/demo/lookbook/"]
