@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from e2e.footfall import Footfall
 from e2e.page_server import PageServer
-from e2e.visitor import Arrive, Visitor, arrive, look_ordinary
+from e2e.visitor import TIMEOUT_MS, Arrive, Visitor, arrive, look_ordinary
 from tools.has_browser import launch
 
 TEST_TIMEOUT_S = 40
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,9 +53,9 @@ def pages(footfall: Footfall) -> Iterator[PageServer]:
 
 
 @pytest.fixture
-def visit(browser: Browser, footfall: Footfall) -> Iterator[Arrive]:
+def visit(browser: Browser, pages: PageServer) -> Iterator[Arrive]:
     """Return a function that makes visitors; in the end none of their consoles may have shown an error."""
-    del footfall  # asked for so that visitors leave before the server does: their last requests must not fail
+    del pages  # asked for so that visitors leave before both servers do: their last requests must not fail
     visitors: list[Visitor] = []
 
     def make(**options: object) -> Visitor:
