@@ -51,6 +51,7 @@ class Queue:
         self._pending: deque[Submission] = deque()
         self._pending_bytes = 0
         self._wake = threading.Event()
+        self._waking: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self.commits = 0
         self.last_error: str | None = None
@@ -72,14 +73,22 @@ class Queue:
         submission.size_bytes = sum(len(record.event) for record in submission.records)
         if self._pending_bytes + submission.size_bytes > MAX_PENDING_BYTES:
             raise _unavailable("More is waiting for the disk than fits in memory.")
-        submission.future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        submission.future = loop.create_future()
         self._pending_bytes += submission.size_bytes
         self._pending.append(submission)
-        self._wake.set()
+        if self._waking is not loop:
+            # when this turn of the loop is over: all requests read in it share the commit, none waits longer
+            self._waking = loop
+            loop.call_soon(self._wake_committer)
         try:
             return await submission.future
         finally:
             self._pending_bytes -= submission.size_bytes
+
+    def _wake_committer(self) -> None:
+        self._waking = None
+        self._wake.set()
 
     def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Have a change made by the committer with its next commit; returns at once."""
