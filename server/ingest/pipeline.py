@@ -17,17 +17,16 @@ from server.enrich.page_url import split_url
 from server.errors import EventRejected
 from server.events.catalogue import Catalogue, check_attributes
 from server.events.model import COLUMNS, OPERATIONS, Source
-from server.events.wire import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TEXT_LENGTH, read_instant
+from server.events.wire import MAX_ID_LENGTH, MAX_NAME_LENGTH, read_instant
 from server.identity.signature import is_signed
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.origins import Origin, Origins
 from server.ingest.uuid7 import uuid7
-from server.ingest.values import clean_properties, clean_text
+from server.ingest.values import MAX_SHORT_TEXT_LENGTH, clean_properties, clean_text, read_short_text, read_text
 from server.settings import IpPolicy
 
 SKEW_TOLERATED_MS = 2_000
 OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
-MAX_SHORT_TEXT_LENGTH = 255
 
 Step = Callable[["Pipeline", Draft], None]
 
@@ -89,11 +88,11 @@ def add_identity(_: Pipeline, draft: Draft) -> None:
     event["id"] = _event_id(draft)
     event["site"] = beacon.site.key
     event["source"] = beacon.source
-    event["session_id"] = _short_text(draft, "session_id", raw.get("session_id"))
+    event["session_id"] = read_short_text(draft, "session_id", raw.get("session_id"))
     visitor_id = raw.get("visitor_id", beacon.visitor_id)
-    event["visitor_id"] = _short_text(draft, "visitor_id", visitor_id)
+    event["visitor_id"] = read_short_text(draft, "visitor_id", visitor_id)
     if beacon.is_trusted:
-        event["user_id"] = _short_text(draft, "user_id", raw.get("user_id", beacon.user_id))
+        event["user_id"] = read_short_text(draft, "user_id", raw.get("user_id", beacon.user_id))
     elif event["name"] == "$auth":
         event["user_id"] = _vouched_user_id(draft)
 
@@ -131,11 +130,11 @@ def add_page(_: Pipeline, draft: Draft) -> None:
     if not isinstance(page, dict):
         page = draft.raw  # the server's API may give them flat, named like the columns
     event = draft.event
-    url = _text(draft, "url", page.get("url"))
+    url = read_text(draft, "url", page.get("url"))
     if url is None and event["name"] == "$page_view":
-        url = _text(draft, "$url", draft.props.get("$url"))
-    event["title"] = _text(draft, "title", page.get("title"))
-    event["referrer"] = _text(draft, "referrer", page.get("referrer"))
+        url = read_text(draft, "$url", draft.props.get("$url"))
+    event["title"] = read_text(draft, "title", page.get("title"))
+    event["referrer"] = read_text(draft, "referrer", page.get("referrer"))
     host = None
     if url is not None:
         event["url"] = url
@@ -159,7 +158,7 @@ def add_origin(pipeline: Pipeline, draft: Draft) -> None:
 def add_browser(_: Pipeline, draft: Draft) -> None:
     """Set browser, system, device and type from the user agent and the client hints."""
     beacon = draft.beacon
-    text = _text(draft, "user_agent", draft.raw.get("user_agent")) if beacon.is_trusted else beacon.user_agent
+    text = read_text(draft, "user_agent", draft.raw.get("user_agent")) if beacon.is_trusted else beacon.user_agent
     found = user_agent.describe(text, beacon.hints)
     event = draft.event
     event["browser"] = found.browser
@@ -179,7 +178,7 @@ def add_screen(_: Pipeline, draft: Draft) -> None:
         value = context.get(column)
         if value is None and draft.beacon.is_trusted:
             value = draft.raw.get(column)
-        draft.event[column] = _short_text(draft, column, value)
+        draft.event[column] = read_short_text(draft, column, value)
 
 
 def add_place(pipeline: Pipeline, draft: Draft) -> None:
@@ -285,23 +284,3 @@ def _add_server_attribute(draft: Draft, attribute: str) -> None:
         draft.correct("server_attribute", f"{attribute} is worked out by the server; the given value was dropped.")
     # the address obeys the policy here too, because the column does
     draft.props[attribute] = draft.event[attribute[1:]]
-
-
-def _short_text(draft: Draft, name: str, value: Any) -> str | None:
-    return _text(draft, name, value, MAX_SHORT_TEXT_LENGTH)
-
-
-def _text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH) -> str | None:
-    """Return a text column's value; empty is None, numbers become text, everything else is noted and left out."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        draft.correct("ignored_field", f"{name} is no text and was left out.")
-        return None
-    text = str(value)
-    if draft.beacon.is_odd:
-        text = clean_text(text)
-    if len(text) > limit:
-        draft.correct("truncated", f"{name}: cut at {limit} characters.")
-        return text[:limit]
-    return text

@@ -18,6 +18,8 @@ from server.events.wire import (
 )
 from server.ingest.beacon import Draft
 
+MAX_SHORT_TEXT_LENGTH = 255
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -98,3 +100,24 @@ def _float(draft: Draft, name: str, value: float) -> float | None:
     # what JSON.stringify makes of it in a browser
     draft.correct("not_finite", f"{name}: not a finite number, kept as null.")
     return None
+
+
+def read_short_text(draft: Draft, name: str, value: Any) -> str | None:
+    """Return a column's value of at most MAX_SHORT_TEXT_LENGTH characters, see read_text."""
+    return read_text(draft, name, value, MAX_SHORT_TEXT_LENGTH)
+
+
+def read_text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH) -> str | None:
+    """Return a text column's value; empty is None, numbers become text, everything else is noted and left out."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        draft.correct("ignored_field", f"{name} is no text and was left out.")
+        return None
+    text = str(value)
+    if draft.beacon.is_odd:
+        text = clean_text(text)
+    if len(text) > limit:
+        draft.correct("truncated", f"{name}: cut at {limit} characters.")
+        return text[:limit]
+    return text
