@@ -34,7 +34,7 @@ class Plan:
 
 
 FULL = Plan(rounds=9, block_s=2.0, latency_rounds=4, latency_s=3.0, rest_s=5.0, fdatasyncs=150)
-QUICK = Plan(rounds=3, block_s=0.8, latency_rounds=1, latency_s=2.0, rest_s=2.0, fdatasyncs=100)
+QUICK = Plan(rounds=3, block_s=0.7, latency_rounds=1, latency_s=1.5, rest_s=1.5, fdatasyncs=100)
 
 
 @dataclass(slots=True)
