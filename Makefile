@@ -8,7 +8,7 @@ NODE_PATH_PREFIX := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
 NPM := $(NODE_PATH_PREFIX) npm --prefix tracker_js
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- environment: each step leaves a mark, so that it is done once for each lock file ----
 
