@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.settings import Settings
-from server.web import catalogue, demo, events, health, live, pages, rejected, script, stats
+from server.web import catalogue, demo, events, health, live, pages, plugins, rejected, script, stats
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -38,6 +38,8 @@ def _ingest(settings: Settings) -> list[BaseRoute]:
     stem, dot, ending = settings.script_path.rpartition(".")
     hashed = f"{stem}.{{hash}}{dot}{ending}" if dot else f"{settings.script_path}.{{hash}}"
     routes.append(Route(hashed, script.serve_hashed_script))
+    folder = settings.script_path.rpartition("/")[0]
+    routes.append(Route(folder + "/plugins/{name}.js", plugins.create_plugin_endpoint()))
     return routes
 
 

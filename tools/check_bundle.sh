@@ -3,11 +3,18 @@
 set -eu
 static=server/web/static
 folder=$(mktemp -d)
-trap 'cp "$folder"/* "$static"/; rm -rf "$folder"' EXIT
-cp "$static/tracker.js" "$static/stub.js" "$folder"
+built="tracker.js stub.js plugins"
+keep() { for each in $built; do cp -R "$static/$each" "$folder"; done; }
+restore() {
+  rm -rf "$static/plugins"
+  for each in $built; do cp -R "$folder/$each" "$static"; done
+  rm -rf "$folder"
+}
+keep
+trap restore EXIT
 npm --prefix tracker_js run --silent build
-for each in tracker.js stub.js; do
-  if ! cmp -s "$folder/$each" "$static/$each"; then
+for each in $built; do
+  if ! diff -r "$folder/$each" "$static/$each" >/dev/null; then
     echo "$static/$each is stale: run make build" >&2
     exit 1
   fi

@@ -1,18 +1,25 @@
 /**
- * Builds the script tag's bundle and the inline stub into the server, and the npm package into dist.
+ * Builds what pages load into the server (the script tag's bundle, the inline stub, the optional plugins), and the npm
+ * package into dist.
  *
  * esbuild bundles; swc minifies what pages load, because it inlines across functions: seven per cent fewer bytes.
  * The same source gives the same bytes, so `make check` can compare.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { minify } from "@swc/core";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const static_ = `${root}../server/web/static`;
+const HASH_LENGTH = 6;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+const plugins = readdirSync(`${root}src/optional`)
+  .filter((file) => file !== "shared.ts")
+  .map((file) => file.replace(/\.ts$/, ""))
+  .sort();
 
 const bundle = (entry, options) =>
   build({
@@ -22,25 +29,36 @@ const bundle = (entry, options) =>
     target: "es2020",
     charset: "ascii",
     legalComments: "none",
-    define: { __VERSION__: JSON.stringify(version) },
     logLevel: "warning",
     tsconfigRaw: {},
     ...options,
+    define: { __VERSION__: JSON.stringify(version), ...options.define },
   });
 
-const buildForPages = async (entry, file) => {
-  const { outputFiles } = await bundle(entry, { format: "iife", write: false });
+/** Writes one file into the server and returns its text. */
+const buildForPages = async (entry, file, options = {}) => {
+  const { outputFiles } = await bundle(entry, { format: "iife", write: false, ...options });
   const { code } = await minify(outputFiles[0].text, {
-    compress: { passes: 4, ecma: 2020, unsafe_arrows: true, toplevel: true },
+    // unsafe: texts are joined with + instead of templates, the same but for objects that are two different texts
+    compress: { passes: 4, ecma: 2020, unsafe: true, unsafe_arrows: true, toplevel: true },
     mangle: { toplevel: true },
     ecma: 2020,
-    format: { ascii_only: true, comments: false },
+    module: options.format === "esm",
+    format: { ascii_only: true, comments: "some" },
   });
   writeFileSync(`${static_}/${file}`, `${code}\n`);
+  return `${code}\n`;
 };
 
-mkdirSync(static_, { recursive: true });
-await buildForPages("script", "tracker.js");
+const hash = createHash("sha256");
+rmSync(`${static_}/plugins`, { recursive: true, force: true });
+mkdirSync(`${static_}/plugins`, { recursive: true });
+for (const name of plugins) {
+  hash.update(await buildForPages(`optional/${name}`, `plugins/${name}.js`, { format: "esm" }));
+  await bundle(`optional/${name}`, { format: "esm", outfile: `dist/plugins/${name}.js` });
+}
+const define = { __PLUGINS__: JSON.stringify(hash.digest("hex").slice(0, HASH_LENGTH)) };
+await buildForPages("script", "tracker.js", { define });
 await buildForPages("stub", "stub.js");
 await bundle("module", { format: "esm", outfile: "dist/module.js" });
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"], {

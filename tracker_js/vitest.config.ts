@@ -6,7 +6,7 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.
 };
 
 export default defineConfig({
-  define: { __VERSION__: JSON.stringify(version) },
+  define: { __VERSION__: JSON.stringify(version), __PLUGINS__: '"0"' },
   test: {
     environment: "happy-dom",
     include: ["test/**/*.test.ts"],

@@ -5,6 +5,7 @@
  * its methods goes on with the real thing.
  */
 import { guard } from "./guard";
+import { loadPlugins } from "./plugin_loader";
 import type { Stub } from "./stub";
 import { carryOut, startTracker, tracker } from "./tracker";
 import type { Tracker } from "./types";
@@ -17,10 +18,8 @@ guard(() => {
   if (stub.version) return; // included twice
   const { src, dataset } = document.currentScript as HTMLScriptElement;
   const calls = stub.q!.splice(0);
-  stub.q!.push = (call) => {
-    carryOut(call);
-    return 0;
-  };
+  stub.q!.push = carryOut as never; // nobody asks how long the list has become
   page.tracker = Object.assign(stub, tracker);
   startTracker(dataset, src, stub, calls);
+  loadPlugins(src, stub as Tracker);
 })();

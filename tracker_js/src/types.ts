@@ -75,6 +75,10 @@ export interface Options {
   ignoreGpc?: boolean | string;
   /** Whether to honour Do Not Track. */
   dnt?: boolean | string;
+  /** Whether scrolling up fast and going back count as attempts to leave on touch screens; script tag only. */
+  leaveTouch?: string;
+  /** Optional plugins to load, separated by commas; of the script tag only, the package imports them. */
+  plugins?: string;
 }
 
 /** What `window.tracker` offers, and what `start` of the package returns. */
