@@ -75,8 +75,8 @@ test: .make/browsers .make/node ## everything
 	$(NPM) test --silent
 	$(VENV)/bin/pytest --quiet e2e
 
-bench: .make/dev ## speed, memory and size as ratios in one run; --write puts them into docs/performance.md
-	$(PY) -m bench
+bench: .make/dev ## speed, memory and size as ratios in one run; ARGS=--write puts them into docs/performance.md
+	$(PY) -m bench $(ARGS)
 
 lock: .make/dev ## resolve the dependencies anew
 	tools/lock.sh $(VENV)
