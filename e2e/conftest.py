@@ -1,4 +1,4 @@
-"""Fixtures of the stories: one browser for all, and for each test a server, a page server and a visitor of its own."""
+"""Fixtures of the stories: one browser for all, a server for each story, pages and a visitor for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,12 +36,23 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Footfall]:
+    """Return the server that the tests of one story share."""
+    yield from _serve(tmp_path_factory.mktemp("standing"))
+
+
 @pytest.fixture
-def footfall(tmp_path: Path) -> Iterator[Footfall]:
-    """Return a server with an empty data folder."""
-    running = Footfall(tmp_path / "data")
-    yield running
-    running.kill()
+def empty(tmp_path: Path) -> Iterator[Footfall]:
+    """Return a server of this test's own, with an empty data folder."""
+    yield from _serve(tmp_path)
+
+
+@pytest.fixture
+def footfall(standing: Footfall) -> Footfall:
+    """Return the story's server, which tells only of what happens from now on."""
+    standing.begin()
+    return standing
 
 
 @pytest.fixture
@@ -78,3 +89,9 @@ def visitor(visit: Arrive) -> Visitor:
 def page(visitor: Visitor) -> Page:
     """Return the visitor's page."""
     return visitor.page
+
+
+def _serve(folder: Path) -> Iterator[Footfall]:
+    running = Footfall(folder / "data")
+    yield running
+    running.kill()

@@ -1,11 +1,13 @@
 """The server under test: a real process on a real port. What it stored is the proof of every story."""
 
+import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.real_server import RealServer, start_server
+from tests.real_server import RealServer, Reply, start_server
 
 PASSWORD = "a password for stories"
 PATIENCE_S = 12.0
@@ -17,15 +19,23 @@ Event = dict[str, Any]
 class Footfall:
     """Owns the process. A story may end it as a crash would, and start it again at the same address.
 
-    Shape: settings are environment variables.
+    Shape:  settings are environment variables. What is read is what happened since the latest `begin`, by the
+            time of the events: a request that an earlier test's page sent while it closed is none of this test's.
     """
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self._data_dir = data_dir
         self._environment = {"FOOTFALL_ADMIN_PASSWORD": PASSWORD, **settings}
+        self._since = ""
         self._process = self._start(0)
         self.base_url = self._process.base_url
         self.shop_url = f"{self.base_url}/demo/"
+
+    def begin(self) -> None:
+        """Leave what happened until now out of account; start the process again if it was left killed."""
+        if not self._process.is_running():
+            self.restart()
+        self._since = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
 
     def kill(self) -> None:
         """End the process with SIGKILL."""
@@ -43,8 +53,7 @@ class Footfall:
     def events(self, **filters: str) -> list[Event]:
         """Return what is stored once nothing waits for the store any more, oldest first."""
         self._process.wait_until_stored()
-        reply = self._process.get(f"/api/events?{urlencode({'limit': 1000, **filters})}")
-        assert reply.status == 200, reply.body
+        reply = self._ask("events", limit="1000", **filters)
         return list(reversed(reply.json()["events"]))
 
     def wait_for(self, count: int, **filters: str) -> list[Event]:
@@ -57,8 +66,15 @@ class Footfall:
 
     def everything(self) -> str:
         """Return all that was kept of any event, accepted or rejected, as text."""
-        stored = self._process.get("/api/export?format=ndjson").body.decode()
-        return stored + self._process.get("/api/rejected?limit=1000").body.decode()
+        rejected = json.loads(self._process.get("/api/rejected?limit=1000").body)["rejected"]
+        recent = [each for each in rejected if _instant(each["received_at"]) >= _instant(self._since)]
+        return self._ask("export", format="ndjson").body.decode() + json.dumps(recent, ensure_ascii=False)
+
+    def _ask(self, path: str, **query: str) -> Reply:
+        since = {"since": self._since} if self._since else {}
+        reply = self._process.get(f"/api/{path}?{urlencode({**since, **query})}")
+        assert reply.status == 200, reply.body
+        return reply
 
     def _start(self, port: int) -> RealServer:
         return start_server(
@@ -77,3 +93,7 @@ def names(events: list[Event]) -> list[str]:
 def named(events: list[Event], name: str) -> list[Event]:
     """Return the events of one name in their order."""
     return [event for event in events if event["name"] == name]
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)

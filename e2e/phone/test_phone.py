@@ -111,12 +111,12 @@ def test_order_can_be_placed_with_fingers(phone: Page, footfall: Footfall) -> No
     assert {(event["browser"], event["os"]) for event in events} == {("Chrome", "Android")}
 
 
-def test_dashboard_does_not_scroll_sideways(phone: Page, footfall: Footfall) -> None:
-    phone.goto(f"{footfall.base_url}/login")
+def test_dashboard_does_not_scroll_sideways(phone: Page, empty: Footfall) -> None:
+    phone.goto(f"{empty.base_url}/login")
     assert overhang(phone) == []
-    sign_in(phone, footfall)
+    sign_in(phone, empty)
     assert ("no events yet", overhang(phone)) == ("no events yet", [])
-    footfall.post(
+    empty.post(
         {"name": "Ordered", "visitor_id": "ann", "props": {"plan": "pro"}},
         {"name": LONG[:255], "visitor_id": LONG, "user_id": LONG, "props": {LONG[:70]: LONG, "nested": {LONG: [LONG]}}},
     )
