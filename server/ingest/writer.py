@@ -23,8 +23,8 @@ from server.ingest.queue_file import insert_rejected, open_database
 from server.ingest.rejected import RejectedEvent
 from server.storage.base import Store, StoreRefused
 
-MAX_BATCH_EVENTS = 20_000
-MAX_BATCH_BYTES = 32 * 1024 * 1024
+MAX_BATCH_EVENTS = 10_000
+MAX_BATCH_BYTES = 12 * 1024 * 1024
 GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
 BUSY_ROWS = 500
@@ -132,15 +132,16 @@ class Writer:
         if self._position < 0:
             self._position = self._store.position(self._queue.queue_id)
             self._forget(self._position)  # moved by a process that died before it could say so here
-        rows = self._read()
+        rows, is_full = self._read()
         if not rows:
             return False
         self._last_rows = len(rows)
         self._append(rows)
         self._forget(self._position)
-        return len(rows) == MAX_BATCH_EVENTS
+        return is_full
 
-    def _read(self) -> list[Waiting]:
+    def _read(self) -> tuple[list[Waiting], bool]:
+        """Return the next rows, and whether a limit cut them off."""
         rows: list[Waiting] = []
         size_bytes = 0
         cursor = self._database.execute(
@@ -153,7 +154,7 @@ class Writer:
                 size_bytes += len(event)
                 if size_bytes > MAX_BATCH_BYTES:
                     break
-        return rows
+        return rows, len(rows) == MAX_BATCH_EVENTS or size_bytes > MAX_BATCH_BYTES
 
     def _append(self, rows: Sequence[Waiting]) -> None:
         """Add rows to the store; halve what it refuses until the one bad event is alone."""

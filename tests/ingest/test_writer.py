@@ -158,3 +158,18 @@ async def test_retention_removes_older_events(
     assert writer.wait_until_idle(10)
     writer.close()
     assert ids(store) == [young.event_id]
+
+
+async def test_a_backlog_larger_than_a_batch_is_moved_without_pauses(
+    queue: Queue, tmp_path: Path, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ingest.writer.MAX_BATCH_BYTES", 1000)
+    records = [make_record() for _ in range(50)]
+    await queue.submit(Submission(records))
+    writer = make_writer(queue, tmp_path, store)
+    for _ in range(100):
+        if not writer._move_batch():
+            break
+    assert ids(store) == sorted(record.event_id for record in records)
+    writer.start()
+    writer.close()
