@@ -66,6 +66,7 @@ def test_attempts_count_once_a_minute(site: Page, footfall: Footfall) -> None:
     site.clock.fast_forward(5500)
     leave(site, TOP)
     leave(site, TOP)
+    assert len(attempts(site, footfall)) == 1
     site.clock.fast_forward(55_000)
     leave(site, TOP)
     assert len(attempts(site, footfall)) == 1

@@ -111,7 +111,7 @@ def test_order_can_be_placed_with_fingers(phone: Page, footfall: Footfall) -> No
     assert {(event["browser"], event["os"]) for event in events} == {("Chrome", "Android")}
 
 
-def test_dashboard_does_not_scroll_sideways(phone: Page, empty: Footfall) -> None:
+def test_dashboard_does_not_scroll_sideways(empty: Footfall, phone: Page) -> None:
     phone.goto(f"{empty.base_url}/login")
     assert overhang(phone) == []
     sign_in(phone, empty)
