@@ -24,12 +24,13 @@ _LENGTH = b"content-length:"
 class Block:
     """What one stretch of load brought.
 
-    Shape:  latencies_s are sorted; with a given rate they count from the moment the request was due.
+    Shape:  latencies_s are sorted; with a given rate they count from the moment the request was due; refusals
+            are the answers other than 200 and 204.
     """
 
     requests: int
     events: int
-    refused: int
+    refusals: Sequence[bytes]
     seconds: float
     busy_share: float
     latencies_s: "array[float]"
@@ -52,12 +53,13 @@ class Block:
 class Connection:
     """One socket and the request that is on its way on it."""
 
-    __slots__ = ("due_s", "events", "received", "socket")
+    __slots__ = ("answer", "due_s", "events", "received", "socket")
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
+        self.answer = b""
         self.due_s = 0.0
         self.events = 0
 
@@ -79,6 +81,7 @@ class Connection:
             self.received = received
             return 0
         self.received = b""
+        self.answer = received
         return int(received[9:12])
 
 
@@ -109,7 +112,7 @@ class _Run:
             self._poll.register(descriptor, select.EPOLLIN)
         self._latencies = array("d")
         self._events = 0
-        self._refused = 0
+        self._refusals: list[bytes] = []
 
     def closed(self, seconds: float) -> Block:
         """Run with all connections always busy."""
@@ -152,14 +155,14 @@ class _Run:
             if status in {200, 204}:
                 self._events += connection.events
             else:
-                self._refused += 1
+                self._refusals.append(connection.answer)
             done.append(connection)
         return done
 
     def _finish(self, start: float, busy: float, on_their_way: int) -> Block:
         """Stop the clocks, then wait for what is on its way, so that the next block finds a quiet server."""
         seconds, busy_s = perf_counter() - start, process_time() - busy
-        requests, events, refused = len(self._latencies), self._events, self._refused
+        requests, events, refusals = len(self._latencies), self._events, list(self._refusals)
         deadline = perf_counter() + STALL_S
         while on_their_way:
             on_their_way -= len(self._answered(1.0))
@@ -168,4 +171,4 @@ class _Run:
         for connection in self._connections.values():
             connection.socket.close()
         self._poll.close()
-        return Block(requests, events, refused, seconds, busy_s / seconds, array("d", sorted(self._latencies)))
+        return Block(requests, events, refusals, seconds, busy_s / seconds, array("d", sorted(self._latencies)))

@@ -129,6 +129,7 @@ def _closed(
         before_s = contestant.cpu_s()
         block = run_closed(contestant.port, templates, connections, seconds)
         cpu_s = contestant.cpu_s() - before_s
-    if block.refused or not block.requests:
-        raise RuntimeError(f"{contestant.name} refused {block.refused} of {block.requests} requests")
+    if block.refusals or not block.requests:
+        told = f"{contestant.name} refused {len(block.refusals)} of {block.requests} requests"
+        raise RuntimeError(f"{told}: {block.refusals[:1]}; its log says:\n{contestant.server.log()[-2000:]}")
     return block, cpu_s
