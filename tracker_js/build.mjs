@@ -14,10 +14,11 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const static_ = `${root}../server/web/static`;
-const HASH_LENGTH = 6;
+const HASH_LENGTH = 4;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+const SHARED = ["product_data.ts", "shared.ts"];
 const plugins = readdirSync(`${root}src/optional`)
-  .filter((file) => file !== "shared.ts")
+  .filter((file) => !SHARED.includes(file))
   .map((file) => file.replace(/\.ts$/, ""))
   .sort();
 
@@ -28,7 +29,7 @@ const bundle = (entry, options) =>
     bundle: true,
     target: "es2020",
     charset: "ascii",
-    legalComments: "none",
+    legalComments: "inline",
     logLevel: "warning",
     tsconfigRaw: {},
     ...options,
@@ -44,10 +45,12 @@ const buildForPages = async (entry, file, options = {}) => {
     mangle: { toplevel: true },
     ecma: 2020,
     module: options.format === "esm",
-    format: { ascii_only: true, comments: "some" },
+    format: { ascii_only: true, comments: false },
   });
-  writeFileSync(`${static_}/${file}`, `${code}\n`);
-  return `${code}\n`;
+  const licences = outputFiles[0].text.match(/\/\*![^]*?\*\/\n/g) || [];
+  const written = `${licences.join("")}${code}\n`;
+  writeFileSync(`${static_}/${file}`, written);
+  return written;
 };
 
 const hash = createHash("sha256");

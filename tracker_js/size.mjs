@@ -1,14 +1,17 @@
-/** Prints the size of what pages load, and fails over budget. Units: bytes, gzip -9. */
+/**
+ * Prints the size of what pages load, and fails over budget.
+ *
+ * Units: bytes, gzip -9. Sums are of separate files, because separately is how they are loaded.
+ */
 import { readFileSync, readdirSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const CORE = "tracker.js";
-const BUDGETS = { [CORE]: 5120, "stub.js": 350 };
+const BUDGETS = { [CORE]: 5120, "stub.js": 350, "plugins/vitals.js": 4096 };
 const PLUGIN_BUDGET = 1536;
-/** The core with all plugins of our own; web vitals are a library's. */
+/** The core with every plugin that `data-plugins` names, but for web vitals, which are a library's. */
 const ALL_BUDGET = 8192;
-const VITALS = "plugins/vitals.js";
-const VITALS_BUDGET = 4096;
+const NOT_IN_ALL = ["stub.js", "plugins/vitals.js", "plugins/touch.js"];
 
 const static_ = new URL("../server/web/static/", import.meta.url);
 const plugins = readdirSync(new URL("plugins", static_)).map((file) => `plugins/${file}`);
@@ -20,21 +23,16 @@ const check = (name, gzip, budget, more = "") => {
   process.exitCode = 1;
 };
 
-const measure = (file, budget) => {
+let all = 0;
+for (const file of new Set([...Object.keys(BUDGETS), ...plugins])) {
   const bytes = readFileSync(new URL(file, static_));
   const gzip = gzipSync(bytes, { level: 9 }).length;
-  check(file, gzip, budget, `, ${bytes.length} raw, ${brotliCompressSync(bytes).length} brotli`);
-  return gzip;
-};
-
-let all = 0;
-for (const [file, budget] of Object.entries(BUDGETS)) {
-  const gzip = measure(file, budget);
-  if (file === CORE) all += gzip;
+  check(
+    file,
+    gzip,
+    BUDGETS[file] || PLUGIN_BUDGET,
+    `, ${bytes.length} raw, ${brotliCompressSync(bytes).length} brotli`,
+  );
+  if (!NOT_IN_ALL.includes(file)) all += gzip;
 }
-for (const file of plugins) {
-  const isVitals = file === VITALS;
-  const gzip = measure(file, isVitals ? VITALS_BUDGET : PLUGIN_BUDGET);
-  if (!isVitals) all += gzip;
-}
-check("core and all plugins but web vitals", all, ALL_BUDGET);
+check("core and all named plugins but vitals", all, ALL_BUDGET);

@@ -6,6 +6,7 @@ from e2e.footfall import Footfall, named
 from e2e.page_server import PageServer
 from e2e.visitor import Visitor, flush
 
+ALL = ("vitals", "scroll", "errors", "engagement", "ecommerce", "push", "calendly", "touch")
 _STAY = "addEventListener('click', (event) => event.preventDefault())"
 
 
@@ -48,3 +49,30 @@ def test_unknown_plugin_is_reported_in_debug_and_harms_nothing(
     flush(page)
     assert any("nonesuch" in line for line in told)
     assert len(named(footfall.events(), "$page_view")) == 1
+
+
+def test_all_plugins_together_tell_what_happened(visitor: Visitor, footfall: Footfall, pages: PageServer) -> None:
+    visitor.expect_noise("a fault of the page")
+    page = visitor.page
+    open_page(page, pages, "plugins/all", *ALL)
+    page.get_by_role("button", name="Cart").click()
+    page.mouse.wheel(0, 1500)
+    page.wait_for_function("scrollY >= 1500")
+    page.evaluate("void setTimeout(() => { throw new Error('a fault of the page') })")
+    page.wait_for_timeout(1100)  # less than a second is no engagement
+    page.goto("about:blank")
+    # a beacon's answer is never read, so what arrived is the only proof
+    events = footfall.wait_for(9)
+    (viewed,) = named(events, "$product_viewed")
+    assert viewed["props"]["$name"] == "Lamp"
+    assert viewed["props"]["$img"] == f"{pages.base_url}/lamp.jpg"
+    assert viewed["props"]["$amount"] == 50
+    (cart,) = named(events, "$cart_viewed")
+    assert cart["props"]["$name"] == ["Lamp"]
+    assert [event["props"]["percent"] for event in named(events, "Page scrolled")] == [25, 50]
+    (fault,) = named(events, "Script error")
+    assert fault["props"]["message"] == "Uncaught Error: a fault of the page"
+    (engaged,) = named(events, "Page engaged")
+    assert engaged["props"]["seconds"] >= 1
+    metrics = {event["props"]["metric"] for event in named(events, "Web vital")}
+    assert {"TTFB", "FCP", "LCP"} <= metrics

@@ -12,7 +12,7 @@ from server.errors import NotFound
 from server.web.encoded import FOREVER, ONE_HOUR, Encoded
 
 FOLDER = Path(__file__).parent / "static" / "plugins"
-VERSION_LENGTH = 6
+VERSION_LENGTH = 4
 
 
 @cache

@@ -12,7 +12,6 @@ export const guard =
       return work(...args);
     } catch (fault) {
       emit("fault", fault);
-      return undefined;
     }
   };
 

@@ -6,22 +6,19 @@
  */
 import { isOn, options } from "./options";
 import { emit } from "./topics";
-import type { Tracker } from "./types";
+import { type Plugin, runPlugin } from "./plugin";
 
 declare const __PLUGINS__: string;
 
-interface Plugin {
-  default: (tracker: Tracker) => void;
-}
-
 /** Errors: an unknown name, a file that does not load or a plugin that fails goes to the topic `fault`. */
-export const loadPlugins = (script: string, tracker: Tracker): unknown =>
-  ((options.plugins || "") + (isOn(options.leaveTouch) ? ",leave_touch" : ""))
+export const loadPlugins = (script: string): void =>
+  [options.plugins, isOn(options.leaveTouch) ? "touch" : ""]
+    .join()
     .split(/\W+/)
-    .map(
+    .forEach(
       (name) =>
         name &&
-        import(/* @vite-ignore */ new URL(`plugins/${name}.js?v=${__PLUGINS__}`, script).href)
-          .then((plugin: Plugin) => plugin.default(tracker))
+        import(/* @vite-ignore */ new URL(`plugins/${name}.js?v=${__PLUGINS__}`, script) as never)
+          .then((module: { default: Plugin }) => runPlugin(module.default))
           .catch((fault) => emit("fault", fault)),
     );

@@ -14,12 +14,12 @@ guard(() => {
   const page = window as { tracker?: unknown };
   const found = page.tracker as Partial<Tracker & Stub> | undefined;
   // an element with the id "tracker" is found under that name too
-  const stub: Partial<Tracker & Stub> = found && found.q ? found : { q: [] };
+  const stub: Partial<Tracker & Stub> = found?.q ? found : { q: [] };
   if (stub.version) return; // included twice
   const { src, dataset } = document.currentScript as HTMLScriptElement;
   const calls = stub.q!.splice(0);
   stub.q!.push = carryOut as never; // nobody asks how long the list has become
   page.tracker = Object.assign(stub, tracker);
   startTracker(dataset, src, stub, calls);
-  loadPlugins(src, stub as Tracker);
+  loadPlugins(src);
 })();

@@ -1,15 +1,14 @@
 /** `Link followed` and `File downloaded`: a visitor follows a link away from the site, or to a file. */
-import type { Tracker } from "../types";
-import { bare, listenWith } from "./shared";
+import type { Plugin } from "../plugin";
+import { bare } from "./shared";
 
 /** What browsers save or hand to another program rather than show as a page. */
-const FILE =
-  /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|rtf|txt|csv|epub|zip|rar|7z|t?gz|tar|dmg|exe|msi|pkg|deb|rpm|apk|iso|mp[34]|m4a|wav|mov|avi|mkv)$/i;
+const FILE = /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|txt|csv|epub|zip|rar|7z|gz|dmg|exe|msi|apk|mp[34])$/i;
 const MIDDLE = 1;
 
 /** Records clicks on links. Shape: url has neither query nor hash. */
-const outbound = (tracker: Tracker): void =>
-  listenWith(tracker)("click auxclick", (event: MouseEvent) => {
+const outbound: Plugin = (tracker, listen) =>
+  listen("click auxclick", (event: MouseEvent) => {
     // the path goes into open shadow trees, where the target does not
     const link = event.composedPath().find((each) => each instanceof HTMLAnchorElement);
     if (!link?.href || event.button > MIDDLE || link.closest("[data-track-ignore]")) return;

@@ -1,13 +1,12 @@
 import { expect, test } from "vitest";
 import outbound from "../../src/optional/outbound";
 import "../browser";
-import { takeNotes, type Tracked } from "./plugins";
+import { run, type Tracked } from "./plugins";
 
 /** Clicks the element with the id "it" (or the link itself) and returns what was recorded. */
 const click = (html: string, type = "click", init: MouseEventInit = {}): Tracked[] => {
   document.body.innerHTML = html;
-  const { tracker, tracked, faults } = takeNotes();
-  outbound(tracker);
+  const { tracked, faults } = run(outbound);
   const target = document.querySelector("#it") || document.querySelector("a")!;
   target.addEventListener(type, (event) => event.stopPropagation());
   target.dispatchEvent(

@@ -1,0 +1,1 @@
+var e=(e,t)=>t("message",({origin:t,data:a})=>{if("https://calendly.com"!==t||a?.event!=="calendly.event_scheduled")return;let{event:l,invitee:d}=a.payload||{};e.track("$calendly_invitee_created",{event_uri:l?.uri,invitee_uri:d?.uri})});export{e as default};

@@ -1,0 +1,20 @@
+/** What an optional plugin is given. It imports nothing of the tracker, so that no byte of it is loaded twice. */
+import { listen } from "./guard";
+import { loadList, save } from "./storage";
+import { tracker } from "./tracker";
+import type { Tracker } from "./types";
+
+/**
+ * A plugin is a function, called once the tracker runs. Shape: positional, because names are not minified.
+ * Errors: `listen` and `tracker.onReady` send what fails in their callbacks to the topic `fault`.
+ */
+export type Plugin = (tracker: Tracker, ...kit: Kit) => void;
+
+/** Guarded, capturing listeners at the window; what is kept under the tracker's prefix, and forgotten with it. */
+export type Kit = [
+  listen: (types: string, handle: (event: never) => void) => void,
+  loadList: (key: string) => unknown[],
+  save: (key: string, value: unknown) => unknown,
+];
+
+export const runPlugin = (plugin: Plugin): void => plugin(tracker, listen, loadList, save);
