@@ -1,4 +1,4 @@
-"""The command `footfall`: serve, demo, export, doctor, version. Called by people and by process managers."""
+"""The command `footfall`: serve, demo, snippet, export, doctor, version. Called by people and by process managers."""
 
 import argparse
 import logging
@@ -18,6 +18,7 @@ examples:
   footfall serve                         listen on 127.0.0.1:8000, keep everything in ./data
   FOOTFALL_PORT=9000 footfall serve      every setting has a variable, see docs/settings.md
   footfall demo                          the same, and the address of the demo shop
+  footfall snippet --url https://t.example  what to paste into the pages
   footfall export --format csv > all.csv everything that is stored
   footfall doctor                        what is wrong here, and what to do about it
 """
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add(commands, "serve", _serve, "receive, keep and show events")
     _add(commands, "demo", _demo, "serve, and say where the demo shop is")
+    _add_snippet(commands)
     export = _add(commands, "export", _export, "write all stored events to standard output or a file")
     export.add_argument("--format", choices=("ndjson", "csv", "parquet"), default="ndjson")
     export.add_argument("--output", type=Path, metavar="FILE", help="parquet needs one; default: standard output")
@@ -63,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
+
+
+def _add_snippet(commands: Any) -> None:
+    snippet = _add(commands, "snippet", _snippet, "print what to paste into the pages")
+    snippet.add_argument("--site", metavar="KEY", help="key of the site; default: the first one")
+    snippet.add_argument(
+        "--url", metavar="BASE", help="address of this server as browsers see it; default: host and port"
+    )
+    snippet.add_argument("--integrity", action="store_true", help="pin this very version; paste anew after an update")
 
 
 def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -91,6 +102,21 @@ def _demo(chosen: argparse.Namespace) -> int:
     from server.serving import serve
 
     return serve(_settings(chosen), shows_demo=True)
+
+
+def _snippet(chosen: argparse.Namespace) -> int:
+    from server.sites import DEFAULT_SITE
+    from server.web.script import Script
+
+    settings = _settings(chosen)
+    known = list(settings.sites) or [DEFAULT_SITE]
+    site = chosen.site or known[0]
+    if site not in known:
+        raise SettingsError([f"--site: there is no site {site}; there are: {', '.join(known)}"])
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base_url = (chosen.url or f"http://{host}:{settings.port}").rstrip("/")
+    print(Script(settings).snippet(base_url, site, is_pinned=chosen.integrity).html())
+    return 0
 
 
 def _export(chosen: argparse.Namespace) -> int:

@@ -40,6 +40,7 @@ def _ingest(settings: Settings) -> list[BaseRoute]:
     routes.append(Route(hashed, script.serve_hashed_script))
     folder = settings.script_path.rpartition("/")[0]
     routes.append(Route(folder + "/plugins/{name}.js", plugins.create_plugin_endpoint()))
+    routes.append(Route(folder + "/carrotquest.js", script.serve_shim))
     return routes
 
 

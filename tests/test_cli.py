@@ -27,7 +27,7 @@ def data_dir(tmp_path: Path) -> Path:
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     told = capsys.readouterr().out
-    for word in ("serve", "demo", "export", "doctor", "version", "examples:"):
+    for word in ("serve", "demo", "snippet", "export", "doctor", "version", "examples:"):
         assert word in told
 
 
@@ -42,6 +42,30 @@ def test_wrong_settings_are_listed(capsys: pytest.CaptureFixture[str], monkeypat
     told = capsys.readouterr().err
     assert "FOOTFALL_IP" in told
     assert "--port" in told
+
+
+def test_snippet_is_what_pages_paste(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["snippet", "--data-dir", str(tmp_path / "none"), "--url", "https://t.example/"]) == 0
+    told = capsys.readouterr().out.strip()
+    assert told.startswith("<script>")
+    assert told.endswith('<script async src="https://t.example/tracker.js" data-site="default"></script>')
+    assert not (tmp_path / "none").exists()
+
+
+def test_snippet_with_integrity_names_the_version_that_is_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["snippet", "--integrity", "--port", "8123"]) == 0
+    tag = capsys.readouterr().out.splitlines()[-1]
+    with TestClient(create_app(make_settings(tmp_path))) as client:
+        integrity, path = client.get("/tracker.js.sri").text.split()
+    assert f'src="http://127.0.0.1:8123{path}"' in tag
+    assert f'integrity="{integrity}" crossorigin="anonymous"' in tag
+
+
+def test_snippet_of_an_unknown_site_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["snippet", "--site", "nonesuch"]) == 2
+    assert "nonesuch; there are: default" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("file_format", "lines"), [("ndjson", 2), ("csv", 3)])

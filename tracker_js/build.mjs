@@ -3,17 +3,17 @@
  * package into dist.
  *
  * esbuild bundles; swc minifies what pages load, because it inlines across functions: seven per cent fewer bytes.
- * The same source gives the same bytes, so `make check` can compare.
+ * The same source gives the same bytes, so `make check` can compare: an argument names another folder than the server's.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { minify } from "@swc/core";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
-const static_ = `${root}../server/web/static`;
+const static_ = process.argv[2] || `${root}../server/web/static`;
 const HASH_LENGTH = 4;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 const SHARED = ["product_data.ts", "shared.ts"];
@@ -54,6 +54,7 @@ const buildForPages = async (entry, file, options = {}) => {
 };
 
 const hash = createHash("sha256");
+rmSync(`${root}dist`, { recursive: true, force: true });
 rmSync(`${static_}/plugins`, { recursive: true, force: true });
 mkdirSync(`${static_}/plugins`, { recursive: true });
 for (const name of plugins) {
@@ -62,9 +63,11 @@ for (const name of plugins) {
 }
 const define = { __PLUGINS__: JSON.stringify(hash.digest("hex").slice(0, HASH_LENGTH)) };
 await buildForPages("script", "tracker.js", { define });
+await buildForPages("carrotquest", "carrotquest.js", { define });
 await buildForPages("stub", "stub.js");
 await bundle("module", { format: "esm", outfile: "dist/module.js" });
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"], {
   cwd: root,
   stdio: "inherit",
 });
+copyFileSync(`${root}../LICENSE`, `${root}dist/LICENSE`);

@@ -76,3 +76,17 @@ def test_all_plugins_together_tell_what_happened(visitor: Visitor, footfall: Foo
     assert engaged["props"]["seconds"] >= 1
     metrics = {event["props"]["metric"] for event in named(events, "Web vital")}
     assert {"TTFB", "FCP", "LCP"} <= metrics
+
+
+def test_page_of_another_product_moves_by_changing_one_address(
+    page: Page, footfall: Footfall, pages: PageServer
+) -> None:
+    page.goto(pages.url("plugins/moved"))
+    page.wait_for_function("window.tracker && tracker.version")
+    page.evaluate("void carrotquest.track('Second', { step: 2 })")
+    flush(page)
+    events = footfall.events()
+    (rung,) = named(events, "Bell rung")
+    assert rung["props"] == {"loud": True}
+    assert len(named(events, "Second")) == 1
+    assert len(named(events, "$page_view")) == 1

@@ -36,9 +36,9 @@ class Script:
     """The bundle, its names and its tag."""
 
     def __init__(self, settings: Settings) -> None:
-        text = (STATIC / "tracker.js").read_text(encoding="utf-8")
         path = _relative(settings.script_path, settings.collect_path)
-        self.encoded = Encoded(text.replace('"./collect"', f'"{path}"').encode())
+        self.encoded = _encode("tracker.js", path)
+        self.shim = _encode("carrotquest.js", path)
         self.body = self.encoded.body
         self.hash = self.encoded.hash
         self.integrity = "sha384-" + base64.b64encode(hashlib.sha384(self.body).digest()).decode()
@@ -47,14 +47,18 @@ class Script:
         self.hashed_path = f"{stem}.{self.hash}{dot}{ending}" if dot else f"{settings.script_path}.{self.hash}"
         self.stub = (STATIC / "stub.js").read_text(encoding="utf-8").strip()
 
-    def snippet(self, base_url: str, site: str) -> Snippet:
-        """Return what a page pastes. Shape: base_url without a slash at its end."""
+    def snippet(self, base_url: str, site: str, *, is_pinned: bool = False) -> Snippet:
+        """Return what a page pastes: always the newest script, or this very version with its integrity.
+
+        Shape: base_url without a slash at its end.
+        """
         digest = base64.b64encode(hashlib.sha256(self.stub.encode()).digest()).decode()
-        source = escape(base_url + self.path, quote=True)
+        source = escape(base_url + (self.hashed_path if is_pinned else self.path), quote=True)
+        pin = f' integrity="{self.integrity}" crossorigin="anonymous"' if is_pinned else ""
         return Snippet(
             self.stub,
             f"sha256-{digest}",
-            f'<script async src="{source}" data-site="{escape(site, quote=True)}"></script>',
+            f'<script async src="{source}" data-site="{escape(site, quote=True)}"{pin}></script>',
         )
 
 
@@ -84,10 +88,23 @@ async def serve_hashed_script(request: Request) -> Response:
     return script.encoded.answer(request, FOREVER)
 
 
+async def serve_shim(request: Request) -> Response:
+    """`/carrotquest.js`: the tracker behind the methods of another product, for sites that move."""
+    _prepare_for_beacons()
+    script: Script = request.app.state.parts.script
+    return script.shim.answer(request, ONE_HOUR)
+
+
 async def serve_integrity(request: Request) -> Response:
     """`/tracker.js.sri`: what goes into the `integrity` attribute of the hashed name."""
     script: Script = request.app.state.parts.script
     return PlainTextResponse(f"{script.integrity} {script.hashed_path}\n", headers={"cache-control": ONE_HOUR})
+
+
+def _encode(file: str, collect_path: str) -> Encoded:
+    """Return a bundle that knows where to send. Shape: collect_path is relative to the bundle's own address."""
+    text = (STATIC / file).read_text(encoding="utf-8")
+    return Encoded(text.replace('"./collect"', f'"{collect_path}"').encode())
 
 
 def _relative(script_path: str, collect_path: str) -> str:

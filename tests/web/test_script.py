@@ -53,3 +53,11 @@ def test_the_snippet_escapes_and_its_hash_allows_the_stub(parts: Parts) -> None:
     digest = base64.b64encode(hashlib.sha256(snippet.stub.encode()).digest()).decode()
     assert snippet.stub_hash == f"sha256-{digest}"
     assert "</script" not in snippet.stub
+
+
+def test_the_migration_shim_is_served_beside_the_script(client: TestClient, parts: Parts) -> None:
+    answer = client.get("/carrotquest.js", headers={"accept-encoding": "gzip"})
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.content == parts.script.shim.body
+    assert answer.content.count(b'"./collect"') == 1
