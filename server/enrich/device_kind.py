@@ -88,8 +88,10 @@ def device_type(text: str, parsed: ParsedAgent, os: str | None, hints: Hints) ->
     Shape:  text is the user agent string; os is the system after the hints were heard.
     """
     lowered = text.lower()
+    # browsers that emulate a phone for testing keep saying "Desktop" beside it
+    is_mobile = hints.mobile == "?1" or parsed.is_mobile or parsed.is_tablet
     for form, kind in _FORM_TYPES.items():
-        if form in hints.form_factors:
+        if form in hints.form_factors and not (kind == "pc" and is_mobile):
             return kind
     if os == "Android" or parsed.os == "Android":
         return _android_type(lowered, (hints.model or model_in(text)).lower(), parsed, hints)

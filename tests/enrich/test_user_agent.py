@@ -123,6 +123,9 @@ def test_platform_names_the_system(name: str, platform: str, version: str, syste
         pytest.param(
             "chrome-android-phone-frozen", "?1", {"formFactors": ["Tablet"]}, "Other", "tablet", id="form-tablet"
         ),
+        pytest.param(
+            "chrome-android-phone-frozen", "?1", {"formFactors": ["Desktop"]}, "Other", "mobile", id="emulated-phone"
+        ),
         pytest.param("chrome-android-tablet-frozen", "?0", {"formFactors": ["Mobile", "XR"]}, "Headset", None, id="xr"),
         pytest.param("chrome-android-phone-frozen", "?1", {"model": "BRAVIA 4K"}, "TV", None, id="tv-model"),
         pytest.param("chrome-linux", "?0", None, "Other", "tablet", id="desktop-site-on-tablet"),
