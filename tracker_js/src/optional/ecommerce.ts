@@ -101,11 +101,10 @@ const ecommerce: Plugin = (tracker, _, loadList, save) => {
   const handle = (pushed: unknown): void =>
     tracker.onReady(() =>
       readPush(pushed).forEach(([name, props]) => {
-        if (name === ORDER) {
-          const id = `${props.$order_id as string}`;
-          if (told.concat(loadList(KEY)).includes(id)) return;
-          told.push(id);
-        }
+        const id = props.$order_id && `${props.$order_id as string}`;
+        // an order without its id goes on, so that the server's refusal is seen
+        if (id && told.concat(loadList(KEY)).includes(id)) return;
+        told.push(id);
         tracker.track(name, props);
       }),
     );

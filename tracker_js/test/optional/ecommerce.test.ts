@@ -118,6 +118,13 @@ describe("an order is told once", () => {
     expect(run(ecommerce, store).tracked).toEqual([]);
   });
 
+  test("but one without its id each time, so that the refusal is seen", () => {
+    page.dataLayer = [{ event: "purchase", ecommerce: { value: 1 } }];
+    const { tracked, store } = run(ecommerce);
+    page.dataLayer = [{ event: "purchase", ecommerce: { value: 2 } }];
+    expect(tracked.length + run(ecommerce, store).tracked.length).toBe(2);
+  });
+
   test("and remembered only once the tracker keeps the event", () => {
     page.dataLayer = [purchase, purchase];
     const { tracked, store } = run(ecommerce, new Map(), true);
