@@ -35,7 +35,7 @@ from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.storage.duckdb import DuckDBStore
-from server.web.answers import JsonAnswer, error_answer
+from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
 from server.web.collect import Collect
 from server.web.keys import complete_sites, open_keys
@@ -172,12 +172,8 @@ async def _answer_error(_: Request, error: Exception) -> Response:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):  # as above
         raise error
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    told = {"error": {"code": code, "message": error.detail, "hint": f"{request.url.path}: see /openapi.json."}}
-    return JsonAnswer(told, status_code=error.status_code, headers=dict(error.headers or {}))
+    return http_error_answer(error, request.url.path)
 
 
 async def _answer_fault(_request: Request, _error: Exception) -> Response:
-    """Answer what nobody foresaw; the server logs the traceback."""
-    told = {"error": {"code": "internal", "message": "The server has a fault; see its log.", "hint": "Send again."}}
-    return JsonAnswer(told, status_code=500)
+    return fault_answer()

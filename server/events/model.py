@@ -6,10 +6,7 @@ dimensions of reports are derived from it.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, NewType
-
-SiteKey = NewType("SiteKey", str)
-EventId = NewType("EventId", str)
+from typing import Any, Literal
 
 ColumnType = Literal["text", "instant", "json"]
 

@@ -44,10 +44,10 @@ class Queue:
     Errors: Unavailable from `submit` when the event cannot be made durable now.
     """
 
-    def __init__(self, path: Path, *, clock: Clock = now_ms, on_commit: Callable[[], None] | None = None) -> None:
+    def __init__(self, path: Path, *, clock: Clock = now_ms) -> None:
         self._path = path
         self._clock = clock
-        self._on_commit = on_commit or (lambda: None)
+        self._on_commit: Callable[[], None] = lambda: None
         self._pending: deque[Submission] = deque()
         self._pending_bytes = 0
         self._wake = threading.Event()

@@ -43,11 +43,10 @@ Waiting = tuple[int, bytes]
 
 @dataclass(slots=True)
 class WriterState:
-    """What the writer tells the metrics. Units: instants in milliseconds since the epoch, UTC."""
+    """What the writer tells metrics and health: counts since the start, and the fault it is in."""
 
     stored: int = 0
     set_aside: int = 0
-    last_stored_ms: int | None = None
     last_error: str | None = None
 
 
@@ -172,7 +171,6 @@ class Writer:
             return
         self._position = last
         self.state.stored += len(rows)
-        self.state.last_stored_ms = self._clock()
 
     def _set_aside(self, row: Waiting, reason: str) -> None:
         seq, event = row

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from server.errors import FootfallError
@@ -22,13 +23,28 @@ class JsonAnswer(Response):
 
 def error_answer(error: FootfallError, headers: Headers | None = None) -> JsonAnswer:
     """Return the one shape that errors have, everywhere."""
-    told = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     all_headers = dict(headers or {})
     if error.retry_after_s is not None:
         all_headers["retry-after"] = str(error.retry_after_s)
     if error.status == 401:  # noqa: PLR2004 - RFC 9110: a 401 names the scheme
         all_headers["www-authenticate"] = 'Bearer realm="footfall"'
-    return JsonAnswer(told, status_code=error.status, headers=all_headers)
+    return _told(error.status, error.code, error.message, error.hint, all_headers)
+
+
+def fault_answer(headers: Headers | None = None) -> JsonAnswer:
+    """Return the answer to what nobody foresaw; the log has the traceback, strangers get none of it."""
+    return _told(500, "internal", "The server has a fault; see its log.", "Send again.", headers)
+
+
+def http_error_answer(error: HTTPException, path: str) -> JsonAnswer:
+    """Return the framework's own errors in the same shape."""
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return _told(error.status_code, code, error.detail, f"{path}: see /openapi.json.", dict(error.headers or {}))
+
+
+def _told(status: int, code: str, message: str, hint: str, headers: Headers | None) -> JsonAnswer:
+    told = {"error": {"code": code, "message": message, "hint": hint}}
+    return JsonAnswer(told, status_code=status, headers=headers)
 
 
 def cors_headers(origin: str | None) -> Headers:

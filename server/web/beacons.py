@@ -16,7 +16,6 @@ from server.web.parts import Parts
 from server.web.requests import RequestHead
 
 MAX_USER_AGENT_LENGTH = 1000
-MAX_ID_LENGTH = 255
 
 
 def site_for(sites: Mapping[str, Site], key: Any, origin: str | None) -> Site:

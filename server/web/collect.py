@@ -18,7 +18,7 @@ from server.events.model import Source
 from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, decode
 from server.ingest.receive import Outcome
 from server.ingest.rejected import RejectedEvent
-from server.web.answers import cors_headers, error_answer, preflight_headers
+from server.web.answers import cors_headers, error_answer, fault_answer, preflight_headers
 from server.web.beacons import events_of, page_beacon, site_for
 from server.web.parts import Parts
 from server.web.requests import ClientGone, RequestHead, read_body
@@ -62,8 +62,7 @@ class Collect:
         except Exception:
             # nobody foresaw it; the framework's own net is behind this path
             log.exception("a fault while receiving events")
-            fault = FootfallError("internal", "The server has a fault; see its log.", "Send again.")
-            await error_answer(fault, cors_headers(origin))(scope, receive, send)
+            await fault_answer(cors_headers(origin))(scope, receive, send)
 
 
 async def _take_batch(parts: Parts, scope: Scope, receive: Receive, head: RequestHead) -> bytes:
@@ -148,7 +147,7 @@ def _answer_headers(origin: str | None) -> tuple[tuple[bytes, bytes], ...]:
 
 def _query(scope: Scope) -> dict[str, str]:
     """Return the query's parameters; the first of a name counts."""
-    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=None)
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     return dict(reversed(pairs))
 
 

@@ -10,8 +10,6 @@ from server.reports.filters import Filter
 from server.storage.base import Store
 from server.web.parts import Parts
 
-FILTERS = ("site", "name", "visitor_id", "user_id", "session_id", "since", "until")
-
 
 def parts_of(request: Request) -> Parts:
     """Return the running parts of the application that answers."""
