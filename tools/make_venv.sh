@@ -28,6 +28,9 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
 fi
 
 echo "Installing the packages of $lock into $venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+# --no-deps: the lock file is complete. pip's own resolver would look at newer releases for an extra
+# (`coverage[toml]`) and fail over the missing hash as soon as one is published.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
 # the build backend is in the lock file: nothing is fetched without a hash
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+"$venv/bin/python" -m pip check
