@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 from e2e.footfall import Footfall
 from e2e.page_server import PageServer
 from e2e.visitor import TIMEOUT_MS, Arrive, Visitor, arrive, look_ordinary
-from tools.has_browser import launch
+from tools.browsers import launch
 
 TEST_TIMEOUT_S = 40
 expect.set_options(timeout=TIMEOUT_MS)

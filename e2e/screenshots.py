@@ -15,7 +15,7 @@ from e2e.admin import sign_in
 from e2e.agents import Agent
 from e2e.footfall import Footfall
 from e2e.visitor import arrive, flush, look_ordinary
-from tools.has_browser import launch
+from tools.browsers import launch
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIZE = {"width": 1280, "height": 860}

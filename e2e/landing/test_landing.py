@@ -5,7 +5,7 @@ from playwright.sync_api import Page, Playwright
 from e2e.footfall import Footfall, named, names
 from e2e.page_server import PageServer
 from e2e.visitor import AGENT, CALL_ITSELF, Arrive, Visitor, arrive, flush, track
-from tools.has_browser import launch
+from tools.browsers import launch
 
 ARRIVAL = ["$session_start", "$utm_hit", "$page_view"]
 CAMPAIGN = "utm_source=spring&utm_medium=email&utm_campaign=launch&utm_content=top&utm_term=city+bike"

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, Playwright, expect
 from e2e.footfall import Event, Footfall
 from e2e.page_server import PageServer
 from e2e.visitor import arrive, flush, look_ordinary
-from tools.has_browser import launch
+from tools.browsers import launch
 
 HIDE_NAVIGATION_API = "Object.defineProperty(window, 'navigation', {value: undefined})"
 RIDE = "Harbour, quarter past six"

