@@ -1,15 +1,23 @@
-"""Fixtures of the stories: one browser for all, a server for each story, pages and a visitor for each test."""
+"""Fixtures of the stories: browsers for all, a server for each story, pages and a visitor for each test.
+
+A story by Playwright (`page`, `visit`) runs in Chromium, one by Selenium (`driver`) in all three engines, unless its
+module or the test says otherwise: `@pytest.mark.engines("chromium", "firefox")`, the nearest mark counts.
+"""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from selenium.webdriver.remote.webdriver import WebDriver
 
+from e2e.driven import leave
+from e2e.engines import Driven, Launched
 from e2e.footfall import Footfall
 from e2e.page_server import PageServer
-from e2e.visitor import TIMEOUT_MS, Arrive, Visitor, arrive, look_ordinary
-from tools.browsers import launch
+from e2e.visitor import TIMEOUT_MS, Arrive, Visitor, arrive
+from tools.browsers import ENGINES
 
 TEST_TIMEOUT_S = 40
 expect.set_options(timeout=TIMEOUT_MS)
@@ -22,6 +30,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a story once in each of its engines."""
+    if "engine" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("engines")
+        usual = ENGINES if "driver" in metafunc.fixturenames else ENGINES[:1]
+        metafunc.parametrize("engine", mark.args if mark else usual, indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """Return the engine that the story runs in, one of ENGINES."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """Return Playwright's driver."""
@@ -30,10 +52,31 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Return a Chromium that looks like a person's."""
-    with launch(playwright.chromium, args=look_ordinary()) as running:
-        yield running
+def launched(playwright: Playwright) -> Iterator[Launched]:
+    """Return the browsers that Playwright drives."""
+    with ExitStack() as stack:
+        yield Launched(playwright, stack)
+
+
+@pytest.fixture(scope="session")
+def driven() -> Iterator[Driven]:
+    """Return the browsers that Selenium drives."""
+    with ExitStack() as stack:
+        yield Driven(stack)
+
+
+@pytest.fixture
+def browser(launched: Launched, engine: str) -> Browser:
+    """Return the engine's browser, which looks like a person's."""
+    return launched.get(engine)
+
+
+@pytest.fixture
+def driver(driven: Driven, engine: str, footfall: Footfall, pages: PageServer) -> Iterator[WebDriver]:
+    """Return the engine's browser driven by Selenium, with one visible tab and nothing kept."""
+    running = driven.get(engine, pages.base_url, footfall.base_url)
+    yield running
+    leave(running)
 
 
 @pytest.fixture(scope="module")

