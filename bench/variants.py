@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from server import serving
 from server.app import Application, create_app, create_parts
 from server.enrich import referrer
+from server.enrich.client_ip import ClientIp
 from server.enrich.hints import Hints
 from server.ingest import pipeline
 from server.ingest.queue import Queue
@@ -63,7 +64,7 @@ def create_unenriched(settings: Settings) -> Application:
     _replace(pipeline, "STEPS", tuple(step for step in pipeline.STEPS if step not in enriching))
     _replace(referrer, "referrer_domain", lambda _referrer, _own_host: None)
     _replace(beacons, "hints_of", lambda _head, _context: no_hints)
-    _replace(beacons, "client_ip_of", lambda _scope, _head, _trusted: None)
+    _replace(beacons, "client_ip_of", lambda _scope, _head, _settings: ClientIp(None, "not asked"))
     return create_discarding(settings)
 
 

@@ -20,7 +20,6 @@ from starlette.types import Receive, Scope, Send
 
 from server.background import Repeated
 from server.clock import Clock, now_ms
-from server.enrich.client_ip import parse_networks
 from server.enrich.geo import Geo
 from server.errors import FootfallError, SettingsError
 from server.events.catalogue import load_catalogue
@@ -128,7 +127,6 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         auth=Auth(keys, sites),
         script=Script(settings),
         geo=geo,
-        trusted_proxies=parse_networks(str(network) for network in settings.trusted_proxies),
         accounts=accounts,
         live=live,
         queue=queue,

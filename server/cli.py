@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--output", type=Path, metavar="FILE", help="parquet needs one; default: standard output")
     for name in ("site", "name", "since", "until"):
         export.add_argument(f"--{name}", help="as in GET /api/events")
-    _add(commands, "doctor", _doctor, "check folder, disk, keys, geo file, proxies and the running server")
+    doctor = _add(commands, "doctor", _doctor, "check folder, disk, keys, geo file, proxies and the running server")
+    doctor.add_argument("--url", metavar="BASE", help="ask through this public address which visitor's address arrives")
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
@@ -129,7 +130,7 @@ def _export(chosen: argparse.Namespace) -> int:
 def _doctor(chosen: argparse.Namespace) -> int:
     from server.doctor import examine
 
-    return examine(_settings(chosen))
+    return examine(_settings(chosen), chosen.url)
 
 
 def _version(_: argparse.Namespace) -> int:

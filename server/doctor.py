@@ -1,5 +1,7 @@
 """`footfall doctor`: looks at everything that goes wrong in practice and says what to do about it."""
 
+import contextlib
+import json
 import os
 import shutil
 import sys
@@ -8,11 +10,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
 from server.enrich.geo import Geo
+from server.proxies import LIST_HEADER, UNIX_SOCKET
 from server.settings import Settings
 
 Level = Literal["ok", "note", "problem"]
@@ -33,10 +37,14 @@ class Finding:
     advice: str = ""
 
 
-def examine(settings: Settings) -> int:
-    """Print all findings; return 1 when there is a problem, else 0."""
+Check = Callable[[Settings], Iterator[Finding]]
+
+
+def examine(settings: Settings, base_url: str | None = None) -> int:
+    """Print all findings; return 1 when there is a problem, else 0. Shape: base_url as for `check_address`."""
     has_problem = False
-    for check in _CHECKS:
+    ask: Check = partial(check_address, base_url=base_url)
+    for check in (*_CHECKS, ask):
         for finding in check(settings):
             mark = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}[finding.level]
             sys.stdout.write(f"{mark}  {finding.text}\n")
@@ -103,16 +111,21 @@ def check_geo(settings: Settings) -> Iterator[Finding]:
 def check_proxies(settings: Settings) -> Iterator[Finding]:
     """Yield whose word on addresses is believed."""
     trusted = ", ".join(str(network) for network in settings.trusted_proxies)
-    if trusted:
-        yield Finding("ok", f"X-Forwarded-For is believed from {trusted}")
+    if any(network.mask == 0 and network != UNIX_SOCKET for network in settings.trusted_proxies):
+        advice = "Name the proxy's own address: now every visitor may claim any address."
+        yield Finding("problem", f"everybody is a trusted proxy: {trusted}", advice)
+    elif trusted:
+        yield Finding("ok", f"{settings.proxy_header} is believed from {trusted}, from nobody else")
     else:
         advice = "Behind a reverse proxy set FOOTFALL_TRUSTED_PROXIES to its address, else every visitor has it."
         yield Finding("note", "no proxy is trusted: the peer's address counts", advice)
+        if settings.proxy_header != LIST_HEADER:
+            yield Finding("note", f"FOOTFALL_PROXY_HEADER is {settings.proxy_header}, and nobody is believed in it")
 
 
 def check_listening(settings: Settings) -> Iterator[Finding]:
     """Yield whether the server is there, ready, and serves the tracker."""
-    base_url = f"http://{settings.host}:{settings.port}"
+    base_url = base_url_of(settings)
     for path, what in (("/health/ready", "the server is ready"), (settings.script_path, "the tracker is served")):
         try:
             with urllib.request.urlopen(base_url + path, timeout=TIMEOUT_S):  # noqa: S310 - http, our own address
@@ -122,6 +135,52 @@ def check_listening(settings: Settings) -> Iterator[Finding]:
                 yield Finding("problem", f"{base_url}{path} answers {error.code}", error.read(300).decode("latin-1"))
         except OSError as error:
             yield Finding("note", f"{base_url}{path}: {error}", "Start it with `footfall serve`.")
+
+
+def check_address(settings: Settings, base_url: str | None = None) -> Iterator[Finding]:
+    """Yield, in the running server's words, which address it believes this program to have and why.
+
+    Shape:  base_url is the server's address as visitors see it, so that the proxies between are asked too; without
+            one the server is asked directly, and says nothing when it is not there.
+    """
+    key = settings.secret_key or _kept_key(settings)
+    asked = (base_url or base_url_of(settings)).rstrip("/") + "/api/debug/ip"
+    if not asked.startswith(("http://", "https://")):
+        yield Finding("problem", f"{base_url} is no address such as https://t.example")
+        return
+    if key is None:
+        level: Level = "note" if base_url is None else "problem"
+        yield Finding(level, "no secret key here: the server cannot be asked what it makes of addresses")
+        return
+    request = urllib.request.Request(asked, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
+            sentences = json.load(answer)["explanation"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if base_url is not None:
+            yield Finding("problem", f"{asked}: {error}", "Is that the server, and is this its data folder?")
+        return
+    yield Finding("ok", f"{asked} says of this very request:")
+    for sentence in sentences:
+        yield Finding("ok", f"  {sentence}")
+
+
+def base_url_of(settings: Settings) -> str:
+    """Return where the server listens, as a program on the same machine reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _kept_key(settings: Settings) -> str | None:
+    """Return a secret key that the running server knows: a site's from the settings, or one it made itself."""
+    for site in settings.sites.values():
+        if site.secret_key:
+            return site.secret_key
+    folder = settings.data_dir / "keys"
+    for path in [folder / "secret_key", *sorted(folder.glob("*.secret_key"))]:
+        with contextlib.suppress(OSError):
+            return path.read_text(encoding="ascii").strip()
+    return None
 
 
 def _fsync_s(folder: Path) -> float:
@@ -137,7 +196,7 @@ def _fsync_s(folder: Path) -> float:
     return median(durations)
 
 
-_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Check, ...] = (
     check_folder,
     check_disk,
     check_fsync,

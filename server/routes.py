@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.settings import Settings
-from server.web import catalogue, demo, events, health, live, pages, plugins, rejected, script, stats
+from server.web import catalogue, debug, demo, events, health, live, pages, plugins, rejected, script, stats
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -25,6 +25,7 @@ def create_routes(settings: Settings) -> list[BaseRoute]:
     routes += _both("/metrics", health.get_metrics)
     routes += _both("/openapi.json", catalogue.get_openapi)
     routes += _both("/api/catalogue", catalogue.get_catalogue)
+    routes += _both("/api/debug/ip", debug.get_ip)
     if settings.role != "collect":
         routes += _api()
         routes += demo.routes

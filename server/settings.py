@@ -10,14 +10,13 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from server.errors import SettingsError
+from server.proxies import LIST_HEADER, Network, parse_networks, parse_proxy_header
 from server.sites import Site, read_sites
 
-Network = IPv4Network | IPv6Network
 IpPolicy = Literal["full", "truncated", "none"]
 Role = Literal["all", "collect", "app"]
 Reader = Callable[[Any], Any]
@@ -99,8 +98,11 @@ def _networks(value: Any) -> tuple[Network, ...]:
     texts = value.split(",") if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError("must be a list of CIDRs such as 10.0.0.0/8")
-    # strict: a CIDR with host bits set would silently trust something else than was meant
-    return tuple(ip_network(text.strip(), strict=True) for text in texts if text.strip())
+    return parse_networks(text for text in texts if text.strip())
+
+
+def _proxy_header(value: Any) -> str:
+    return parse_proxy_header(_text(value))
 
 
 def _existing_file(value: Any) -> Path:
@@ -135,7 +137,16 @@ class Settings:
     admin_password: str | None = _setting(
         None, _password, "opens the dashboard", "made at first start and printed once"
     )
-    trusted_proxies: tuple[Network, ...] = _setting((), _networks, "CIDRs whose X-Forwarded-For is believed", "none")
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (), _networks, "CIDRs of the proxies that are believed, `unix` for those on a Unix socket", "none"
+    )
+    proxy_header: str = _setting(
+        LIST_HEADER,
+        _proxy_header,
+        "the one header they are believed in: `X-Forwarded-For`, `Forwarded`, or one that holds a single address, such"
+        " as `CF-Connecting-IP` or `X-Real-IP`",
+        "`X-Forwarded-For`",
+    )
     geoip: Path | None = _setting(
         None, _existing_file, "path of a .mmdb (country or city)", "the bundled country table"
     )

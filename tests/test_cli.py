@@ -12,6 +12,7 @@ from server import __version__
 from server.app import create_app
 from server.cli import main
 from tests.factories import make_batch, make_event, make_settings
+from tests.real_server import start_server
 
 NO_SERVER = ["--port", "1"]
 
@@ -128,3 +129,33 @@ def test_doctor_finds_a_folder_that_is_none(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "file").write_text("")
     assert main(["doctor", *NO_SERVER, "--data-dir", str(tmp_path / "file")]) == 1
     assert "PROBLEM" in capsys.readouterr().out
+
+
+def test_doctor_asks_the_running_server_which_address_it_believes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_server(tmp_path / "data")
+    try:
+        arguments = ["doctor", "--data-dir", str(server.data_dir), "--port", str(server.port)]
+        assert main([*arguments, "--url", f"{server.base_url}/"]) == 0
+        told = capsys.readouterr().out
+        assert "The connection comes from 127.0.0.1." in told
+        assert "Believed: 127.0.0.1 (the connection's own address: no proxy is trusted)." in told
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "t.example"])
+def test_doctor_says_when_the_public_address_is_wrong(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir), "--url", url]) == 1
+    assert "PROBLEM" in capsys.readouterr().out
+
+
+def test_doctor_finds_that_everybody_is_believed(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTFALL_TRUSTED_PROXIES", "10.0.0.0/8, ::/0")
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 1
+    assert "everybody is a trusted proxy" in capsys.readouterr().out

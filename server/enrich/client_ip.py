@@ -4,73 +4,43 @@ Our own resolver, because what the ASGI server brings was measured to mistrust I
 garbage through. It only decides; who is trusted and which header counts are settings.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from server.enrich.proxy_hops import forwarded_hops, plain_hops
+from server.proxies import LIST_HEADER, RFC_HEADER, UNIX_SOCKET, Network
 
 MAX_HOPS = 32
 MAX_ADDRESS_CHARS = 64
 _MAX_CACHED_CHARS = 512
-_IPV4 = 4
-_MAPPED_PREFIX = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 Address = IPv4Address | IPv6Address
+Trusted = tuple[Network, ...]
 
 
-class Network(NamedTuple):
-    """A range of addresses as numbers.
+class Hop(NamedTuple):
+    """One entry of the header. Shape: text as it was written; ip is None where it is no address; verdict for people."""
 
-    A tuple of integers, because it is part of a cache's key: hashing one takes a tenth of what the standard
-    library's networks take.
-    """
-
-    version: int
-    first: int
-    mask: int
-
-    def holds(self, address: Address) -> bool:
-        """Return whether an address lies in this range."""
-        return address.version == self.version and int(address) & self.mask == self.first
-
-    def __str__(self) -> str:
-        base = IPv4Address(self.first) if self.version == _IPV4 else IPv6Address(self.first)
-        return f"{base}/{self.mask.bit_count()}"
+    text: str
+    ip: str | None
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClientIp:
-    """Whose address was believed. Shape: ip is None when nobody named one; why is a sentence for people."""
+    """Whose address was believed.
+
+    Shape:  ip is None when nobody named one; why is a sentence for people; hops are the entries of the header
+            that were looked at, the nearest proxy's first.
+    """
 
     ip: str | None
     why: str
-
-
-def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Return the networks that the settings name.
-
-    Shape:  `10.0.0.0/8`, `2001:db8::/32` or a single address; IPv4-mapped ones become IPv4.
-    Errors: ValueError naming the text and what is wrong with it; bits behind the prefix are refused, because
-            a range that means something else than it says is a hole.
-    """
-    return tuple(_parse_network(text.strip()) for text in texts)
-
-
-def _parse_network(text: str) -> Network:
-    if "%" in text:
-        raise ValueError(f"{text!r}: an address range has no zone id")
-    try:
-        network = ip_network(text, strict=True)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no address and no range such as 10.0.0.0/8: {error}") from None
-    base, prefix = network.network_address, network.prefixlen
-    mapped = base.ipv4_mapped if isinstance(base, IPv6Address) else None
-    if mapped is not None and prefix >= _MAPPED_PREFIX:
-        network = ip_network((mapped, prefix - _MAPPED_PREFIX))
-    return Network(network.version, int(network.network_address), int(network.netmask))
+    hops: tuple[Hop, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -105,22 +75,36 @@ def parse_ip(text: str) -> str | None:
     return None if address is None else str(address)
 
 
+def embedded_ipv4(address: Address) -> IPv4Address | None:
+    """Return the IPv4 address of the host behind a tunnel or translator, where the IPv6 address tells it.
+
+    Source: 6to4 (RFC 3056), NAT64's well-known prefix (RFC 6052), Teredo's client (RFC 4380).
+    """
+    if isinstance(address, IPv4Address):
+        return None
+    if address.sixtofour:
+        return address.sixtofour
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.teredo[1] if address.teredo else None
+
+
 def resolve_client_ip(
     peer: str | None,
     header_lines: Sequence[str],
     trusted: Sequence[Network],
     *,
-    header: str = "x-forwarded-for",
+    header: str = LIST_HEADER,
 ) -> ClientIp:
     """Return the address of the visitor, and why it is believed.
 
-    Shape:  header_lines are the values of the one configured header, in the order they came; header is its
-            name in lower case: `x-forwarded-for`, `forwarded` (RFC 7239), or one that carries a single
-            address. There is no fallback from one header to another.
+    Shape:  peer is None or empty for a Unix socket; header_lines are the values of the one configured header, in
+            the order they came; header is its name in lower case: `x-forwarded-for`, `forwarded` (RFC 7239), or
+            one that carries a single address. There is no fallback from one header to another.
     Source: walked right to left, because only the right end was written by proxies we know.
     """
-    if not trusted or not header_lines:
-        return _from_peer(peer, bool(trusted))
+    if not trusted:
+        return _from_peer(peer, "no proxy is trusted")
     lines = tuple(header_lines)
     # Strangers choose the header: long ones would fill the cache's memory.
     resolve = _resolve if sum(map(len, lines)) <= _MAX_CACHED_CHARS else _resolve.__wrapped__
@@ -128,67 +112,80 @@ def resolve_client_ip(
 
 
 @lru_cache(maxsize=4096)
-def _from_peer(peer: str | None, has_trusted: bool) -> ClientIp:  # noqa: FBT001 - part of the cache's key
-    if peer is None:
-        return ClientIp(None, "the connection has no address (a Unix socket)")
+def _from_peer(peer: str | None, why: str) -> ClientIp:
+    if not peer:
+        return ClientIp(None, f"the connection has no address (a Unix socket): {why}")
     address = parse_address(peer)
     if address is None:
-        return ClientIp(None, "the connection's address cannot be read")
-    why = "the header is missing" if has_trusted else "no proxy is trusted"
+        return ClientIp(None, f"the connection's address cannot be read: {why}")
     return ClientIp(str(address), f"the connection's own address: {why}")
 
 
 @lru_cache(maxsize=2048)
-def _resolve(peer: str | None, lines: tuple[str, ...], trusted: tuple[Network, ...], header: str) -> ClientIp:
-    address = None if peer is None else parse_address(peer)
-    if address is None:
-        return _from_peer(peer, True)
-    if not _is_trusted(address, trusted):
-        return ClientIp(str(address), f"the connection's own address: it is no trusted proxy, {header} ignored")
-    if header == "forwarded":
+def _resolve(peer: str | None, lines: tuple[str, ...], trusted: Trusted, header: str) -> ClientIp:
+    address = parse_address(peer) if peer else None
+    if not (UNIX_SOCKET in trusted if not peer else address and _is_trusted(address, trusted)):
+        return _from_peer(peer, f"it is no trusted proxy, {header} ignored")
+    if not lines:
+        return _from_peer(peer, f"a trusted proxy that sent no {header}")
+    if header == RFC_HEADER:
         return _walk(address, forwarded_hops(lines), trusted, header)
-    if header == "x-forwarded-for":
+    if header == LIST_HEADER:
         return _walk(address, plain_hops(lines), trusted, header)
     return _single(address, lines, header)
 
 
-def _is_trusted(address: Address, trusted: tuple[Network, ...]) -> bool:
+def _is_trusted(address: Address, trusted: Trusted) -> bool:
     return any(network.holds(address) for network in trusted)
 
 
-def _single(peer: Address, lines: tuple[str, ...], header: str) -> ClientIp:
+def _single(peer: Address | None, lines: tuple[str, ...], header: str) -> ClientIp:
     # Two lines mean that a proxy appended to what the visitor sent: there is no telling which is whose.
     named = parse_address(lines[0]) if len(lines) == 1 else None
     if named is None:
-        return ClientIp(str(peer), f"the connection's own address: {header} does not hold one address")
-    return ClientIp(str(named), f"{header} of the trusted proxy {peer}")
+        verdict = "not one address: ignored"
+        hops = tuple(Hop(line, parse_ip(line), verdict) for line in lines[:MAX_HOPS])
+        return ClientIp(_text(peer), f"the connection's own address: {header} does not hold one address", hops)
+    hop = Hop(lines[0], str(named), "the one address: believed")
+    return ClientIp(str(named), f"{header} of the trusted proxy {peer or 'on the Unix socket'}", (hop,))
 
 
-def _walk(peer: Address, hops: Iterator[str], trusted: tuple[Network, ...], header: str) -> ClientIp:
-    good = peer
-    for number, hop in enumerate(hops, start=1):
+def _walk(peer: Address | None, texts: Iterator[str], trusted: Trusted, header: str) -> ClientIp:
+    good, hops = peer, list[Hop]()
+    for number, text in enumerate(texts, start=1):
         if number > MAX_HOPS:
-            return ClientIp(str(good), f"{header} has more than {MAX_HOPS} hops: the last one looked at")
-        address = parse_address(hop)
+            return ClientIp(_text(good), f"{header} has more than {MAX_HOPS} hops: the last one looked at", tuple(hops))
+        address = parse_address(text)
         if address is None:
-            return ClientIp(str(good), f"hop {number} from the right of {header} cannot be read: the one before it")
+            hops.append(Hop(text.strip(), None, "no address: the walk ends, what is left of it proves nothing"))
+            why = f"hop {number} from the right of {header} cannot be read: the one before it"
+            return ClientIp(_text(good), why, tuple(hops))
         if not _is_trusted(address, trusted):
-            return ClientIp(
-                str(address), f"hop {number} from the right of {header}: the first that is no trusted proxy"
+            hops.append(
+                Hop(text.strip(), str(address), "no trusted proxy: believed, what is left of it proves nothing")
             )
+            why = f"hop {number} from the right of {header}: the first that is no trusted proxy"
+            return ClientIp(str(address), why, tuple(hops))
+        hops.append(Hop(text.strip(), str(address), "a trusted proxy: passed over"))
         good = address
-    return ClientIp(str(good), f"every hop of {header} is a trusted proxy: the leftmost")
+    return ClientIp(_text(good), f"every hop of {header} is a trusted proxy: the leftmost", tuple(hops))
+
+
+def _text(address: Address | None) -> str | None:
+    return None if address is None else str(address)
 
 
 @lru_cache(maxsize=4096)
 def truncate_ip(ip: str) -> str:
     """Return an address without the part that names one household: IPv4 keeps /24, IPv6 /48.
 
-    Shape:  IPv4-mapped ones are cut as IPv4; what is no address gives an empty text, never itself.
+    Shape:  IPv4-mapped ones are cut as IPv4; 6to4 ones hold an IPv4 address in their first 48 bits and keep the
+            /24 of it; what is no address gives an empty text, never itself.
     """
     address = parse_address(ip)
     if address is None:
         return ""
     if isinstance(address, IPv4Address):
         return str(IPv4Address(int(address) & 0xFFFFFF00))
-    return str(IPv6Address(int(address) >> 80 << 80))
+    kept_bits = 40 if address.sixtofour else 48
+    return str(IPv6Address(int(address) >> 128 - kept_bits << 128 - kept_bits))

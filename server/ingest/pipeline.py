@@ -19,6 +19,7 @@ from server.events.catalogue import Catalogue, check_attributes
 from server.events.model import COLUMNS, OPERATIONS, Source
 from server.events.wire import MAX_ID_LENGTH, MAX_NAME_LENGTH, read_instant
 from server.identity.signature import is_signed
+from server.ingest.address_policy import keep_ip
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.origins import Origin, Origins
 from server.ingest.uuid7 import uuid7
@@ -183,6 +184,9 @@ def add_screen(_: Pipeline, draft: Draft) -> None:
 
 def add_place(pipeline: Pipeline, draft: Draft) -> None:
     """Set country, region and city, then the address as far as the policy keeps it."""
+    if pipeline.ip_policy != "full" and "$ip" in draft.props:
+        given = draft.props["$ip"]
+        draft.props["$ip"] = keep_ip(client_ip.parse_ip(given) if isinstance(given, str) else None, pipeline.ip_policy)
     ip = draft.beacon.ip
     if draft.beacon.is_trusted:
         given = draft.raw.get("ip")
@@ -194,10 +198,7 @@ def add_place(pipeline: Pipeline, draft: Draft) -> None:
     place = pipeline.geo.lookup(ip)
     event = draft.event
     event["country"], event["region"], event["city"] = place.country, place.region, place.city
-    if pipeline.ip_policy == "full":
-        event["ip"] = ip
-    elif pipeline.ip_policy == "truncated":
-        event["ip"] = client_ip.truncate_ip(ip)
+    event["ip"] = keep_ip(ip, pipeline.ip_policy)
 
 
 def check_catalogue(pipeline: Pipeline, draft: Draft) -> None:

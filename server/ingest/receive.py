@@ -8,6 +8,7 @@ from server.errors import EventRejected
 from server.events.model import Correction
 from server.events.wire import MAX_ID_LENGTH, encode_original
 from server.ingest.accounts import Accounts
+from server.ingest.address_policy import scrub_payload
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
@@ -15,6 +16,7 @@ from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission
 from server.ingest.rejected import RejectedEvent
 from server.ingest.values import clean_text
+from server.settings import IpPolicy
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Receiver:
             try:
                 draft = self.pipeline.run(beacon, raw)
             except EventRejected as error:
-                refusal = refuse(beacon, raw, error)
+                refusal = refuse(beacon, raw, error, self.pipeline.ip_policy)
                 refusals.append(refusal)
                 rejected.append({"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]})
                 continue
@@ -88,8 +90,8 @@ class Receiver:
             accounts.corrected[warning["code"]] += 1
 
 
-def refuse(beacon: Beacon, raw: Any, error: EventRejected) -> RejectedEvent:
-    """Return the record of a rejected event."""
+def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) -> RejectedEvent:
+    """Return the record of a rejected event, with addresses as far as the policy keeps them."""
     event_id = raw.get("id") if isinstance(raw, dict) else None
     return RejectedEvent(
         received_ms=beacon.received_ms,
@@ -98,7 +100,7 @@ def refuse(beacon: Beacon, raw: Any, error: EventRejected) -> RejectedEvent:
         source=beacon.source,
         code=error.code,
         message=clean_text(error.message),
-        payload=encode_original(raw),
+        payload=scrub_payload(encode_original(raw), beacon.ip, ip_policy),
     )
 
 

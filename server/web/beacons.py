@@ -5,12 +5,13 @@ from typing import Any
 
 from starlette.types import Scope
 
-from server.enrich.client_ip import Network, resolve_client_ip
+from server.enrich.client_ip import ClientIp, resolve_client_ip
 from server.enrich.hints import Hints, create_hints
 from server.errors import BadRequest, Forbidden, NotFound, TooLarge
 from server.events.model import Source
 from server.events.wire import MAX_EVENTS, read_instant
 from server.ingest.beacon import Beacon
+from server.settings import Settings
 from server.sites import Site
 from server.web.parts import Parts
 from server.web.requests import RequestHead
@@ -61,18 +62,19 @@ def page_beacon(
         received_ms=parts.clock(),
         sent_ms=read_instant(envelope.get("sent_at")),
         visitor_id=envelope.get("visitor_id"),
-        ip=client_ip_of(scope, head, parts.trusted_proxies),
+        ip=client_ip_of(scope, head, parts.settings).ip,
         user_agent=user_agent[:MAX_USER_AGENT_LENGTH] if user_agent else None,
         hints=hints_of(head, context),
         context=context,
     )
 
 
-def client_ip_of(scope: Scope, head: RequestHead, trusted: Sequence[Network]) -> str | None:
-    """Return the client's address as far as it can be believed."""
+def client_ip_of(scope: Scope, head: RequestHead, settings: Settings) -> ClientIp:
+    """Return the client's address as far as it can be believed, and why."""
     client = scope.get("client")
-    lines = head.lines(b"x-forwarded-for") if trusted else ()
-    return resolve_client_ip(client[0] if client else None, lines, trusted).ip
+    trusted, header = settings.trusted_proxies, settings.proxy_header
+    lines = head.lines(header.encode()) if trusted else ()
+    return resolve_client_ip(client[0] if client else None, lines, trusted, header=header)
 
 
 def hints_of(head: RequestHead, context: Mapping[str, Any]) -> Hints:

@@ -16,10 +16,11 @@ from starlette.types import Receive, Scope, Send
 from server.errors import BadRequest, FootfallError, Forbidden, NotFound
 from server.events.model import Source
 from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, decode
+from server.ingest.address_policy import scrub_payload
 from server.ingest.receive import Outcome
 from server.ingest.rejected import RejectedEvent
 from server.web.answers import cors_headers, error_answer, fault_answer, preflight_headers
-from server.web.beacons import events_of, page_beacon, site_for
+from server.web.beacons import client_ip_of, events_of, page_beacon, site_for
 from server.web.parts import Parts
 from server.web.requests import ClientGone, RequestHead, read_body
 
@@ -74,7 +75,7 @@ async def _take_batch(parts: Parts, scope: Scope, receive: Receive, head: Reques
         site = site_for(parts.sites, key, head.get(b"origin"))
         events = events_of(envelope.get("events"))
     except (BadRequest, NotFound, Forbidden) as error:
-        await _keep_refused(parts, error, body)
+        await _keep_refused(parts, error, body, client_ip_of(scope, head, parts.settings).ip)
         raise
     beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
     return encode_outcome(await parts.receiver.receive(beacon, events))
@@ -104,7 +105,7 @@ async def _take_pixel(parts: Parts, scope: Scope, head: RequestHead) -> Response
     return Response(PIXEL, media_type="image/gif", headers=headers)
 
 
-async def _keep_refused(parts: Parts, error: FootfallError, body: bytes) -> None:
+async def _keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> None:
     """Keep what was refused as a whole: it may hold events, and its sender may be mended."""
     refusal = RejectedEvent(
         received_ms=parts.clock(),
@@ -113,7 +114,7 @@ async def _keep_refused(parts: Parts, error: FootfallError, body: bytes) -> None
         source=Source.PAGE,
         code=error.code,
         message=error.message,
-        payload=body[:MAX_KEPT_PAYLOAD_BYTES],
+        payload=scrub_payload(body[:MAX_KEPT_PAYLOAD_BYTES], ip, parts.settings.ip),
     )
     await parts.receiver.refuse_whole(refusal)
 

@@ -69,6 +69,9 @@ def _paths() -> dict[str, Json]:
         "/api/rejected": {"get": _KEY | _operation("Rejected events", {"type": "object"}, query=_PAGING)},
         "/api/live": {"get": _KEY | _operation("What arrives now, as server-sent events", None)},
         "/api/catalogue": {"get": _operation("The system events as JSON Schema", {"type": "object"})},
+        "/api/debug/ip": {
+            "get": _KEY | _operation("Which address of this request is believed, and why", _ref("BelievedIp"))
+        },
         "/tracker.js": {"get": _operation("The tracker", None)},
         "/health/live": {"get": _operation("Whether the process runs", {"type": "object"})},
         "/health/ready": {"get": _operation("Whether events are accepted", {"type": "object"})},
@@ -112,8 +115,20 @@ def _schemas() -> dict[str, Json]:
             },
         },
         "StoredEvent": {"type": "object", "properties": stored},
+        "BelievedIp": _believed_ip(),
         "Error": {"type": "object", "properties": {"error": error}},
     }
+
+
+def _believed_ip() -> Json:
+    hop = {"text": _TEXT, "ip": _nullable_text(), "verdict": _TEXT}
+    told: Json = dict.fromkeys(("ip", "peer", "stored"), _nullable_text())
+    told |= dict.fromkeys(("why", "header"), _TEXT)
+    told |= {"trusted_proxies": _list(_TEXT), "policy": {"enum": ["full", "truncated", "none"]}}
+    told["headers"] = {"type": "object", "additionalProperties": _list(_TEXT)}
+    told["hops"] = _list({"type": "object", "properties": hop})
+    told["place"] = {"type": "object", "properties": dict.fromkeys(("country", "region", "city"), _nullable_text())}
+    return {"type": "object", "properties": {**told, "explanation": _list(_TEXT)}}
 
 
 def _operation(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from server.background import Repeated
 from server.clock import Clock
-from server.enrich.client_ip import Network
 from server.enrich.geo import Geo
 from server.events.catalogue import Catalogue
 from server.ingest.accounts import Accounts
@@ -33,7 +32,6 @@ class Parts:
     auth: Auth
     script: Script
     geo: Geo
-    trusted_proxies: tuple[Network, ...]
     accounts: Accounts
     live: Live
     queue: Queue

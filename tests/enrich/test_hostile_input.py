@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from server.enrich.bots import bot_reason
 from server.enrich.campaign import MAX_VALUE_CHARS, click_ids_from_url, utm_from_url
-from server.enrich.client_ip import parse_ip, parse_networks, resolve_client_ip, truncate_ip
+from server.enrich.client_ip import parse_ip, resolve_client_ip, truncate_ip
 from server.enrich.geo import Geo
 from server.enrich.referrer import channel, referrer_domain
 from server.enrich.user_agent import Hints, create_hints, describe
+from server.proxies import parse_networks
 
 CHANNELS = {"direct", "organic", "social", "email", "referral", "paid"}
 DEVICE_TYPES = {"pc", "mobile", "tablet", None}
