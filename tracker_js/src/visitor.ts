@@ -23,12 +23,13 @@ const readCookie = guard(() => document.cookie.split(`${prefix + KEY}=`)[1]);
 
 const writeCookie = guard((value: string, age_s: number): void => {
   const labels = location.hostname.split(".");
-  // from the widest domain to the host itself: browsers refuse public suffixes, the first that sticks is ours
-  for (let start = labels.length; start--;) {
+  // From the widest domain to the host itself: browsers refuse public suffixes, the first that sticks is ours. The last
+  // label alone is never tried where there are more: Firefox tells the page's console of each refusal.
+  for (let start = labels.length - 1 || 1; start--;) {
     document.cookie =
       `${prefix + KEY}=${value};path=/;max-age=${age_s};samesite=lax;domain=` +
       (options.cookieDomain || labels.slice(start).join(".")) +
-      (location.protocol === "https:" ? ";secure" : "");
+      (location.protocol > "http:" ? ";secure" : "");
     if (value && document.cookie.includes(value)) return;
   }
 });
