@@ -9,6 +9,7 @@ from e2e.footfall import Footfall, names
 from e2e.page_server import PageServer
 from e2e.visitor import Visitor, flush, track
 
+pytestmark = pytest.mark.engines("chromium", "firefox")
 FLUSHED = "html[data-flushed]"
 
 

@@ -10,6 +10,7 @@ from e2e.footfall import Footfall
 from e2e.page_server import PageServer
 from e2e.visitor import flush
 
+pytestmark = pytest.mark.engines("chromium", "firefox")
 TYPED = {
     "city": "Trondheim-typed",
     "coupon": "SPRING-typed",

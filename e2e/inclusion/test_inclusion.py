@@ -1,10 +1,13 @@
 """How the script is included: twice, without the inline part, where storage is forbidden. It works once, quietly."""
 
+import pytest
 from playwright.sync_api import Page
 
 from e2e.footfall import Footfall, names
 from e2e.page_server import PageServer
 from e2e.visitor import Visitor, flush, track
+
+pytestmark = pytest.mark.engines("chromium", "firefox")
 
 
 def test_script_included_twice_starts_once(page: Page, footfall: Footfall, pages: PageServer) -> None:

@@ -5,8 +5,9 @@ from playwright.sync_api import Page
 
 from e2e.footfall import Footfall, named, names
 from e2e.page_server import PageServer
-from e2e.visitor import Visitor, flush
+from e2e.visitor import FAILED_REQUEST, Visitor, flush
 
+pytestmark = pytest.mark.engines("chromium", "firefox")
 ARRIVAL = ["$session_start", "$page_view"]
 
 
@@ -85,7 +86,7 @@ def test_more_events_than_a_leaving_page_may_send_come_with_the_next_visit(
 def test_event_is_stored_once_when_the_server_was_away_while_the_tab_was_closed(
     visitor: Visitor, site: Page, footfall: Footfall, pages: PageServer
 ) -> None:
-    visitor.expect_noise("net::ERR_")
+    visitor.expect_noise(*FAILED_REQUEST)
     footfall.kill()
     site.evaluate("void tracker.track('Bye')")
     site.close()

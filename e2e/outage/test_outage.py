@@ -4,15 +4,16 @@ import pytest
 
 from e2e.footfall import Footfall, names
 from e2e.page_server import PageServer
-from e2e.visitor import Visitor, flush, track
+from e2e.visitor import FAILED_REQUEST, Visitor, flush, track
 
+pytestmark = pytest.mark.engines("chromium", "firefox")
 ARRIVAL = ["$session_start", "$page_view"]
 
 
 @pytest.fixture
 def patient(visitor: Visitor, pages: PageServer) -> Visitor:
     """Return a visitor whose page is open and settled; that the network fails later on is part of the story."""
-    visitor.expect_noise("net::ERR_")
+    visitor.expect_noise(*FAILED_REQUEST)
     visitor.page.goto(pages.url("outage/site"))
     flush(visitor.page)
     return visitor

@@ -10,6 +10,7 @@ from e2e.footfall import Footfall, names
 from e2e.page_server import PageServer
 from e2e.visitor import Arrive, Visitor, flush, track
 
+pytestmark = pytest.mark.engines("chromium", "firefox")
 ARRIVAL = ["$session_start", "$page_view"]
 CONSENT_KEY = "footfall.default.consent"
 GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true, configurable: true})"
@@ -115,6 +116,7 @@ def with_signal(visit: Arrive, script: str, header: str) -> Page:
     return visitor.page
 
 
+@pytest.mark.engines("chromium", reason="imitated; signals/ has Firefox send them for real")
 @pytest.mark.parametrize(
     ("script", "header", "name", "expected"),
     [

@@ -8,6 +8,7 @@ from e2e.page_server import PageServer
 from e2e.visitor import arrive, flush, look_ordinary
 from tools.browsers import launch
 
+pytestmark = pytest.mark.engines("chromium", "firefox")
 HIDE_NAVIGATION_API = "Object.defineProperty(window, 'navigation', {value: undefined})"
 RIDE = "Harbour, quarter past six"
 
