@@ -62,7 +62,7 @@ def create_unenriched(settings: Settings) -> Application:
     enriching = {pipeline.add_origin, pipeline.add_browser, pipeline.add_place}
     no_hints = Hints()
     _replace(pipeline, "STEPS", tuple(step for step in pipeline.STEPS if step not in enriching))
-    _replace(referrer, "referrer_domain", lambda _referrer, _own_host: None)
+    _replace(referrer, "referrer_domain", lambda _referrer, _own_host, _own_origins: None)
     _replace(beacons, "hints_of", lambda _head, _context: no_hints)
     _replace(beacons, "client_ip_of", lambda _scope, _head, _settings: ClientIp(None, "not asked"))
     return create_discarding(settings)

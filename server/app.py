@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from server.background import Repeated
 from server.clock import Clock, now_ms
 from server.enrich.geo import Geo
+from server.enrich.public_suffix import load_suffixes
 from server.errors import FootfallError, SettingsError
 from server.events.catalogue import load_catalogue
 from server.ingest.accounts import Accounts
@@ -115,6 +116,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
     catalogue = load_catalogue()
     geo = Geo(settings.geoip)
+    load_suffixes()
     accounts, live = Accounts(), Live()
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=Origins(queue.find_origin), ip_policy=settings.ip)
     store, writer = _open_store(settings, queue, path, clock) if settings.role != "collect" else (None, None)

@@ -19,6 +19,7 @@ PAID_CLICK_IDS = frozenset(
         "wbraid",
         "dclid",  # Google Display & Video
         "gad_source",
+        "gad_campaignid",
         "msclkid",  # Microsoft Advertising
         "ttclid",  # TikTok
         "twclid",  # X
@@ -27,13 +28,17 @@ PAID_CLICK_IDS = frozenset(
         "ymclid",  # Yandex Market
         "vkclid",  # VK
         "rb_clickid",  # VK Advertising, before myTarget
+        "erid",  # the mark that Russian law asks of every advertisement
         "epik",  # Pinterest
         "rdt_cid",  # Reddit
         "sccid",  # Snapchat
         "qclid",  # Quora
         "tblci",  # Taboola
         "obclid",  # Outbrain
-        "irclickid",  # Impact
+        "dicbo",
+        "ef_id",  # Adobe Advertising
+        "irclid",  # Impact
+        "irclickid",
         "cjevent",  # CJ Affiliate
         "awc",  # Awin
         "sznclid",  # Sklik

@@ -1,69 +1,60 @@
-"""Where a visitor came from: the referrer's domain, and the channel it belongs to. Pure; never raises.
-
-The names of search engines, social networks and mail services are data in `channels.toml`.
-"""
+"""Where a visitor came from: the referrer's domain. Pure; never raises. What kind of place it is: `channels.py`."""
 
 import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from pathlib import Path
-from typing import Literal
 
+from server.enrich.channels import listed_domain
 from server.enrich.page_url import split_url
+from server.enrich.public_suffix import MAX_HOST_CHARS, registrable_domain
 
-Channel = Literal["direct", "organic", "social", "email", "referral", "paid"]
-
-MAX_HOST_CHARS = 255
 MAX_REFERRER_CHARS = 2048  # only the host at its beginning is read
 _ANDROID = "android-app://"
 _HOST = re.compile(r"[^\s\x00-\x20\"'%/<>?@\\^`{|}\x7f\ud800-\udfff]{1,253}")
-_PAID_MEDIUM = re.compile(r"paid|^(?:[a-z_ -]*cp[acmv]|[a-z_ -]*ppc|display|banner|retargeting|remarketing|ads?)$")
-_MEDIUMS: Mapping[str, Channel] = {
-    "email": "email",
-    "e-mail": "email",
-    "e_mail": "email",
-    "mail": "email",
-    "newsletter": "email",
-    "social": "social",
-    "social-network": "social",
-    "social_network": "social",
-    "social-media": "social",
-    "social_media": "social",
-    "smm": "social",
-    "sm": "social",
-    "organic": "organic",
-    "referral": "referral",
-    "affiliate": "referral",
-    "partner": "referral",
-    "link": "referral",
-}
-_MAX_LABELS = 10
-_MAX_ENDING_LABELS = 2
-_MAX_ENDING_LABEL_CHARS = 3
+_NO_ORIGINS: frozenset[str] = frozenset()
 
 
-def referrer_domain(referrer: str | None, own_host: str | None) -> str | None:
+def referrer_domain(
+    referrer: str | None, own_host: str | None, own_origins: AbstractSet[str] = _NO_ORIGINS
+) -> str | None:
     """Return the domain that a visitor came from, or None where there is none or it is the site itself.
 
-    Shape:  lower case without `www.`, user and port; an Android app's package for `android-app://…`. The
-            site's own host, what is below it and what it is below are no referrers.
+    Shape:  what the referrer's owner registered, by the Public Suffix List: `example.co.uk` of
+            `www.blog.example.co.uk`; longer where `channels.toml` knows a longer one (`mail.google.com`); an Android
+            app's package for `android-app://…`. own_origins are the site's configured ones, `https://shop.example`.
+            All hosts of one registered domain are one site, whichever of them is asked about.
     """
     if not referrer:
         return None
-    return _domain(referrer[:MAX_REFERRER_CHARS], own_host[:MAX_HOST_CHARS] if own_host else None)
-
-
-@lru_cache(maxsize=2048)
-def _domain(referrer: str, own_host: str | None) -> str | None:
     if referrer[: len(_ANDROID)].lower() == _ANDROID:
-        return _clean(re.split(r"[/?#]", referrer[len(_ANDROID) :], maxsplit=1)[0])
-    host = split_url(referrer)[0]
-    domain = _clean(host) if host else None
-    if domain is None or (own_host and _is_same_site(domain, _clean(own_host))):
+        package = re.split(r"[/?#]", referrer[len(_ANDROID) : MAX_REFERRER_CHARS], maxsplit=1)[0].lower()
+        return package if _HOST.fullmatch(package) else None
+    host = split_url(referrer[:MAX_REFERRER_CHARS])[0]
+    site = _site_of(host) if host and len(host) <= MAX_HOST_CHARS else None
+    if site is None or (own_host and site == _site_of(own_host[:MAX_HOST_CHARS])):
         return None
-    return domain
+    return None if own_origins and site in _sites_of(frozenset(own_origins)) else _shown(host or "")
+
+
+@lru_cache(maxsize=4096)
+def _site_of(host: str) -> str | None:
+    """Return what names the owner of a host, or None for what no host looks like."""
+    cleaned = _clean(host)
+    return registrable_domain(cleaned) if cleaned else None
+
+
+@lru_cache(maxsize=256)
+def _sites_of(origins: frozenset[str]) -> frozenset[str | None]:
+    return frozenset(_site_of(split_url(origin)[0] or "") for origin in origins)
+
+
+@lru_cache(maxsize=4096)
+def _shown(host: str) -> str | None:
+    cleaned = _clean(host)
+    if cleaned is None:
+        return None
+    domain, listed = registrable_domain(cleaned), listed_domain(cleaned)
+    return listed if listed is not None and len(listed) > len(domain) else domain
 
 
 def _clean(host: str) -> str | None:
@@ -72,72 +63,3 @@ def _clean(host: str) -> str | None:
     if not host.startswith("["):
         host = host.partition(":")[0].rstrip(".").removeprefix("www.")
     return host if _HOST.fullmatch(host) else None
-
-
-def _is_same_site(domain: str, own: str | None) -> bool:
-    if own is None:
-        return False
-    return domain == own or domain.endswith(f".{own}") or own.endswith(f".{domain}")
-
-
-def channel(referrer_domain: str | None, utm: Mapping[str, str], has_click_id: bool) -> Channel:  # noqa: FBT001 - asked as is
-    """Return what kind of way a visitor came: the advertisement first, then the tags, then the referrer.
-
-    Shape:  utm has the keys `utm_source` … that are known; has_click_id says that the address carries a click
-            id that only advertisements bring.
-    """
-    if has_click_id:
-        return "paid"
-    if utm:
-        return _tagged(_word(utm, "utm_medium"), _word(utm, "utm_source"), referrer_domain)
-    return _of_domain(referrer_domain[:MAX_HOST_CHARS]) if referrer_domain else "direct"
-
-
-def _word(utm: Mapping[str, str], name: str) -> str:
-    return utm.get(name, "")[:MAX_HOST_CHARS].strip().lower()
-
-
-def _tagged(medium: str, source: str, referrer_domain: str | None) -> Channel:
-    if medium and _PAID_MEDIUM.search(medium):
-        return "paid"
-    if medium in _MEDIUMS:
-        return _MEDIUMS[medium]
-    known = _channels().sources.get(source) or (_of_domain(source) if source else "referral")
-    if known == "referral" and referrer_domain:
-        return _of_domain(referrer_domain[:MAX_HOST_CHARS])
-    return known
-
-
-@dataclass(frozen=True, slots=True)
-class _Channels:
-    names: dict[str, Channel]
-    domains: dict[str, Channel]
-    sources: dict[str, Channel]
-
-
-@lru_cache(maxsize=1)
-def _channels() -> _Channels:
-    data = tomllib.loads((Path(__file__).parent / "channels.toml").read_text("utf-8"))
-    found = _Channels({}, {}, {})
-    for kind, lists in data.items():
-        found.names.update(dict.fromkeys(lists["names"], kind))
-        found.domains.update(dict.fromkeys(lists["domains"] + lists["apps"], kind))
-        found.sources.update(dict.fromkeys(lists["names"] + lists["sources"], kind))
-    return found
-
-
-@lru_cache(maxsize=2048)
-def _of_domain(domain: str) -> Channel:
-    """Return the channel of a domain: by the longest known domain it is in, else by a name before its ending."""
-    channels = _channels()
-    labels = domain.split(".", _MAX_LABELS)
-    if len(labels) > _MAX_LABELS:
-        return "referral"
-    for start in range(len(labels)):
-        if found := channels.domains.get(".".join(labels[start:])):
-            return found
-    for ending in range(1, _MAX_ENDING_LABELS + 1):
-        name, rest = labels[-ending - 1 : -ending], labels[-ending:]
-        if name and name[0] in channels.names and all(len(label) <= _MAX_ENDING_LABEL_CHARS for label in rest):
-            return channels.names[name[0]]
-    return "referral"

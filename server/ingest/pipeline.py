@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from server.enrich import bots, campaign, client_ip, referrer, user_agent
+from server.enrich.channels import channel_of
 from server.enrich.geo import Geo
 from server.enrich.page_url import split_url
 from server.errors import EventRejected
@@ -141,9 +142,13 @@ def add_page(_: Pipeline, draft: Draft) -> None:
         event["url"] = url
         host, event["path"] = split_url(url)
     if event["referrer"] is not None:
-        event["referrer_domain"] = referrer.referrer_domain(event["referrer"], host)
+        event["referrer_domain"] = referrer.referrer_domain(event["referrer"], host, draft.beacon.site.origins)
     if event["name"] == "$page_view" and event["referrer_domain"] is not None:
-        draft.props.setdefault("$referrer_domain", event["referrer_domain"])
+        # the page can tell the host only: the event and its column must not name the referrer differently
+        if draft.beacon.is_trusted:
+            draft.props.setdefault("$referrer_domain", event["referrer_domain"])
+        else:
+            draft.props["$referrer_domain"] = event["referrer_domain"]
 
 
 def add_origin(pipeline: Pipeline, draft: Draft) -> None:
@@ -151,7 +156,7 @@ def add_origin(pipeline: Pipeline, draft: Draft) -> None:
     event = draft.event
     columns = _own_campaign(draft)
     click_ids = campaign.click_ids_from_url(event["url"] or "")
-    channel = referrer.channel(event["referrer_domain"], columns, campaign.is_paid_click(click_ids))
+    channel = channel_of(event["referrer_domain"], columns, is_paid_click=campaign.is_paid_click(click_ids))
     own = Origin({**columns, "channel": channel})
     event.update(pipeline.origins.of_session(event["site"], event["session_id"], own).columns)
 

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from server.enrich.bots import bot_reason
 from server.enrich.campaign import MAX_VALUE_CHARS, click_ids_from_url, utm_from_url
+from server.enrich.channels import channel_of
 from server.enrich.client_ip import parse_ip, resolve_client_ip, truncate_ip
 from server.enrich.geo import Geo
-from server.enrich.referrer import channel, referrer_domain
+from server.enrich.referrer import referrer_domain
 from server.enrich.user_agent import Hints, create_hints, describe
 from server.proxies import parse_networks
 
@@ -86,8 +87,8 @@ def test_any_text_may_be_an_address_to_look_up(text: str) -> None:
 @given(texts, texts | st.none())
 def test_any_referrer_gives_a_channel(referrer: str, own_host: str | None) -> None:
     domain = referrer_domain(referrer, own_host)
-    assert channel(domain, {}, False) in CHANNELS
-    assert channel(referrer, {"utm_source": referrer, "utm_medium": referrer}, False) in CHANNELS
+    assert channel_of(domain, {}, is_paid_click=False) in CHANNELS
+    assert channel_of(referrer, {"utm_source": referrer, "utm_medium": referrer}, is_paid_click=False) in CHANNELS
     assert domain is None or (domain == domain.lower() and len(domain) <= 255)
 
 

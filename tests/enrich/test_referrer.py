@@ -1,13 +1,26 @@
 import pytest
 
-from server.enrich.referrer import channel, referrer_domain
+from server.enrich.referrer import referrer_domain
 
 
 @pytest.mark.parametrize(
     ("referrer", "domain"),
     [
         pytest.param("https://www.google.de/search?q=shoes", "google.de", id="www"),
-        pytest.param("HTTPS://News.Example.COM/a", "news.example.com", id="case"),
+        pytest.param("HTTPS://News.Example.COM/a", "example.com", id="case"),
+        pytest.param("https://a.b.example.co.uk/", "example.co.uk", id="two-part-suffix"),
+        pytest.param("https://x.city.kawasaki.jp/", "city.kawasaki.jp", id="exception-of-the-list"),
+        pytest.param("https://blog.ann.github.io/", "ann.github.io", id="hoster-customer"),
+        pytest.param("https://github.io/", "github.io", id="suffix-itself"),
+        pytest.param("https://l.facebook.com/l.php?u=x", "facebook.com", id="link-shim"),
+        pytest.param("https://out.reddit.com/t3_x", "reddit.com", id="outbound-host"),
+        pytest.param("https://t.co/abc", "t.co", id="shortener"),
+        pytest.param("https://mail.google.com/mail/u/0/", "mail.google.com", id="listed-below"),
+        pytest.param("https://m.news.ycombinator.com/item", "news.ycombinator.com", id="below-listed"),
+        pytest.param("https://webmail.example.org/", "webmail.example.org", id="webmail"),
+        pytest.param("https://mail.ru/", "mail.ru", id="registered-like-a-prefix"),
+        pytest.param("https://evil.example\\@google.com/", "evil.example", id="backslash"),
+        pytest.param("http://localhost:3000/", "localhost", id="single-label"),
         pytest.param("http://user:password@example.com:8080/", "example.com", id="user-and-port"),
         pytest.param("https://example.com.", "example.com", id="final-dot"),
         pytest.param("https://xn--mnchen-3ya.de/", "xn--mnchen-3ya.de", id="punycode"),
@@ -50,6 +63,8 @@ def test_domain_is_read(referrer: str | None, domain: str | None) -> None:
         pytest.param("https://shop.example/", "blog.shop.example", id="above"),
         pytest.param("https://SHOP.example:8443/", "shop.example:8000", id="ports"),
         pytest.param("http://127.0.0.1:8000/", "127.0.0.1", id="address"),
+        pytest.param("https://blog.shop.example/", "www.shop.example", id="siblings"),
+        pytest.param("https://de.shop.co.uk/", "en.shop.co.uk", id="siblings-two-part-suffix"),
     ],
 )
 def test_own_site_is_no_referrer(referrer: str, own_host: str) -> None:
@@ -62,68 +77,22 @@ def test_other_site_is_a_referrer(own_host: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "expected"),
+    ("referrer", "own_host"),
     [
-        pytest.param(None, "direct", id="none"),
-        pytest.param("google.com", "organic", id="google"),
-        pytest.param("google.co.uk", "organic", id="google-two-part-ending"),
-        pytest.param("news.google.com", "organic", id="google-below"),
-        pytest.param("yandex.ru", "organic", id="yandex"),
-        pytest.param("ya.ru", "organic", id="ya"),
-        pytest.param("duckduckgo.com", "organic", id="duckduckgo"),
-        pytest.param("r.search.yahoo.com", "organic", id="yahoo-search"),
-        pytest.param("com.google.android.googlequicksearchbox", "organic", id="google-app"),
-        pytest.param("l.facebook.com", "social", id="facebook"),
-        pytest.param("t.co", "social", id="twitter"),
-        pytest.param("out.reddit.com", "social", id="reddit"),
-        pytest.param("pinterest.de", "social", id="pinterest"),
-        pytest.param("m.vk.com", "social", id="vk"),
-        pytest.param("org.telegram.messenger", "social", id="telegram-app"),
-        pytest.param("mail.google.com", "email", id="gmail"),
-        pytest.param("com.google.android.gm", "email", id="gmail-app"),
-        pytest.param("e.mail.ru", "email", id="mail-ru"),
-        pytest.param("go.mail.ru", "organic", id="mail-ru-search"),
-        pytest.param("accounts.google.com", "referral", id="google-sign-in"),
-        pytest.param("news.example", "referral", id="other"),
-        pytest.param("google.example.net", "referral", id="name-below-another"),
-        pytest.param("notgoogle.com", "referral", id="name-inside"),
-        pytest.param("netflix.com", "referral", id="domain-inside"),
-        pytest.param("." * 200, "referral", id="dots"),
-        pytest.param("a." * 50_000, "referral", id="long"),
+        pytest.param("https://ann.github.io/", "bob.github.io", id="customers-of-a-hoster"),
+        pytest.param("https://github.io/", "bob.github.io", id="the-hoster"),
+        pytest.param("https://other.co.uk/", "shop.co.uk", id="two-part-suffix"),
+        pytest.param("http://10.0.0.1/", "20.0.0.1", id="addresses"),
+        pytest.param("https://shop.example/", "localhost", id="single-label"),
     ],
 )
-def test_channel_of_a_referrer(domain: str | None, expected: str) -> None:
-    assert channel(domain, {}, False) == expected
+def test_neighbours_are_referrers(referrer: str, own_host: str) -> None:
+    assert referrer_domain(referrer, own_host) is not None
 
 
-@pytest.mark.parametrize(
-    ("source", "medium", "domain", "expected"),
-    [
-        pytest.param("google", "cpc", None, "paid", id="cpc"),
-        pytest.param("facebook", "paid_social", "facebook.com", "paid", id="paid-social"),
-        pytest.param("x", "PPC", None, "paid", id="ppc-upper-case"),
-        pytest.param("x", "display", None, "paid", id="display"),
-        pytest.param("x", "retargeting", None, "paid", id="retargeting"),
-        pytest.param("news", "email", "mail.google.com", "email", id="email"),
-        pytest.param("news", "Newsletter", None, "email", id="newsletter"),
-        pytest.param("ig", "social", None, "social", id="social"),
-        pytest.param("google", "organic", None, "organic", id="organic"),
-        pytest.param("partner", "affiliate", "google.com", "referral", id="affiliate"),
-        pytest.param("google", "", None, "organic", id="source-word"),
-        pytest.param("fb", "", None, "social", id="source-short-word"),
-        pytest.param("newsletter", "", None, "email", id="source-mail"),
-        pytest.param("t.co", "", None, "social", id="source-domain"),
-        pytest.param("spring", "", "google.de", "organic", id="unknown-source-known-referrer"),
-        pytest.param("spring", "flyer", None, "referral", id="unknown-source-and-medium"),
-        pytest.param("", "cpcx", None, "referral", id="medium-only-begins-alike"),
-        pytest.param("\ud800", "\x00" * 100_000, None, "referral", id="hostile"),
-    ],
-)
-def test_channel_of_a_tagged_link(source: str, medium: str, domain: str | None, expected: str) -> None:
-    utm = {name: value for name, value in (("utm_source", source), ("utm_medium", medium)) if value}
-    assert channel(domain, utm, False) == expected
-
-
-def test_click_id_of_an_advertisement_makes_it_paid() -> None:
-    assert channel("google.com", {}, True) == "paid"
-    assert channel(None, {"utm_source": "news", "utm_medium": "email"}, True) == "paid"
+def test_configured_origins_are_the_site_itself() -> None:
+    origins = frozenset({"https://shop.example", "https://pay.partner.test:8443"})
+    assert referrer_domain("https://checkout.partner.test/", "shop.example", origins) is None
+    assert referrer_domain("https://shop.example/", "landing.test", origins) is None
+    assert referrer_domain("https://shop.example/", None, origins) is None
+    assert referrer_domain("https://other.test/", "shop.example", origins) == "other.test"
