@@ -115,7 +115,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
     except (OSError, sqlite3.Error) as error:
         raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
     catalogue = load_catalogue()
-    geo = Geo(settings.geoip)
+    geo = Geo(settings.geoip, settings.data_dir)
     load_suffixes()
     accounts, live = Accounts(), Live()
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=Origins(queue.find_origin), ip_policy=settings.ip)

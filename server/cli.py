@@ -1,4 +1,4 @@
-"""The command `footfall`: serve, demo, snippet, export, doctor, version. Called by people and by process managers."""
+"""The command `footfall`: serve, demo, snippet, export, doctor, geo, version. Called by people and process managers."""
 
 import argparse
 import logging
@@ -20,6 +20,7 @@ examples:
   footfall demo                          the same, and the address of the demo shop
   footfall snippet --url https://t.example  what to paste into the pages
   footfall export --format csv > all.csv everything that is stored
+  footfall geo 203.0.113.7               where an address is, and which file says so
   footfall doctor                        what is wrong here, and what to do about it
 """
 
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         export.add_argument(f"--{name}", help="as in GET /api/events")
     doctor = _add(commands, "doctor", _doctor, "check folder, disk, keys, geo file, proxies and the running server")
     doctor.add_argument("--url", metavar="BASE", help="ask through this public address which visitor's address arrives")
+    geo = _add(commands, "geo", _geo, "tell which file says where visitors are, and where an address is")
+    geo.add_argument("address", nargs="*", metavar="ADDRESS", help="any address to look up")
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
@@ -131,6 +134,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
     from server.doctor import examine
 
     return examine(_settings(chosen), chosen.url)
+
+
+def _geo(chosen: argparse.Namespace) -> int:
+    from server.doctor import examine_geo
+
+    return examine_geo(_settings(chosen), chosen.address)
 
 
 def _version(_: argparse.Namespace) -> int:

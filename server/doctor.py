@@ -8,14 +8,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from server.enrich.geo import Geo
+from server.enrich.client_ip import embedded_ipv4, parse_address
+from server.enrich.geo import Geo, places_in
 from server.proxies import LIST_HEADER, UNIX_SOCKET
 from server.settings import Settings
 
@@ -26,6 +28,7 @@ SUSPICIOUS_FSYNC_S = 0.00002
 SLOW_FSYNC_S = 0.02
 LOW_DISK_BYTES = 1024**3
 TIMEOUT_S = 3
+OLD_GEO_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,41 @@ def examine(settings: Settings, base_url: str | None = None) -> int:
     ask: Check = partial(check_address, base_url=base_url)
     for check in (*_CHECKS, ask):
         for finding in check(settings):
-            mark = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}[finding.level]
-            sys.stdout.write(f"{mark}  {finding.text}\n")
-            if finding.advice:
-                sys.stdout.write(f"         -> {finding.advice}\n")
+            show(finding)
             has_problem = has_problem or finding.level == "problem"
     return 1 if has_problem else 0
+
+
+def show(finding: Finding) -> None:
+    """Print a finding."""
+    mark = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}[finding.level]
+    sys.stdout.write(f"{mark}  {finding.text}\n")
+    if finding.advice:
+        sys.stdout.write(f"         -> {finding.advice}\n")
+
+
+def examine_geo(settings: Settings, addresses: Sequence[str]) -> int:
+    """Print what is known of the source of places and of each address; return 1 when there is a problem, else 0."""
+    findings = list(check_geo(settings))
+    geo = Geo(settings.geoip)
+    findings += [_look_up(geo, text) for text in addresses]
+    geo.close()
+    for finding in findings:
+        show(finding)
+    return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def _look_up(geo: Geo, text: str) -> Finding:
+    address = parse_address(text)
+    if address is None:
+        return Finding("problem", f"{text[:80]}: no address", "Write it like 203.0.113.7 or 2001:db8::1.")
+    behind = embedded_ipv4(address)
+    shown = f"{address} (stands for {behind})" if behind else str(address)
+    if not (behind or address).is_global:
+        return Finding("note", f"{shown}: private or reserved, has no place")
+    place = geo.lookup(text)
+    known = [part for part in (place.city, place.region, place.country) if part]
+    return Finding("ok" if known else "note", f"{shown}: {', '.join(known) or 'not known'}")
 
 
 def check_folder(settings: Settings) -> Iterator[Finding]:
@@ -102,10 +134,36 @@ def check_fsync(settings: Settings) -> Iterator[Finding]:
 
 
 def check_geo(settings: Settings) -> Iterator[Finding]:
-    """Yield which file says where visitors are."""
+    """Yield which file says where visitors are, how old it is and what its licence asks for."""
     geo = Geo(settings.geoip)
-    yield Finding("ok", f"places: {geo.describe()}")
-    geo.close()
+    try:
+        if geo.problem:
+            yield Finding("problem", f"places: {settings.geoip} {geo.problem}", "Download it anew.")
+        yield Finding("ok", f"places: {geo.describe()}")
+        yield from _file_findings(geo)
+    finally:
+        geo.close()
+
+
+def _file_findings(geo: Geo) -> Iterator[Finding]:
+    file, asked = geo.file, geo.attribution()
+    if file is None:
+        yield Finding("note", "regions and cities are not known", "Set FOOTFALL_GEOIP to a city file (.mmdb).")
+        return
+    known = places_in(file)
+    if known:
+        yield Finding("ok", f"places: it knows {', '.join(known)}")
+    else:
+        yield Finding("problem", f"places: {file.database_type} holds no places", "Take a country or city file.")
+    age_days = file.age_days(datetime.now(UTC))
+    if age_days > OLD_GEO_DAYS:
+        advice = "Addresses move: download it anew, every month."
+        yield Finding("note", f"places: the file is {age_days} days old", advice)
+    yield Finding("ok", f"places: licence {asked.licence}")
+    if asked.text:
+        yield Finding(
+            "ok", f"places: the dashboard shows {asked.text!r} with a link to {asked.url}, as the licence asks"
+        )
 
 
 def check_proxies(settings: Settings) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import duckdb
 import orjson
 import pytest
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet  # type: ignore[import-untyped]  # ships no types
 from starlette.testclient import TestClient
 
 from server import __version__
@@ -28,7 +30,7 @@ def data_dir(tmp_path: Path) -> Path:
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     told = capsys.readouterr().out
-    for word in ("serve", "demo", "snippet", "export", "doctor", "version", "examples:"):
+    for word in ("serve", "demo", "snippet", "export", "doctor", "geo", "version", "examples:"):
         assert word in told
 
 
@@ -159,3 +161,54 @@ def test_doctor_finds_that_everybody_is_believed(
     monkeypatch.setenv("FOOTFALL_TRUSTED_PROXIES", "10.0.0.0/8, ::/0")
     assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 1
     assert "everybody is a trusted proxy" in capsys.readouterr().out
+
+
+@pytest.fixture
+def city_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "city.mmdb"
+    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="DBIP-City-Lite")
+    record = {"country_code": "FR", "state1": "Occitanie", "city": "Toulouse"}
+    writer.insert_network(IPSet(["81.2.69.0/24"]), record)
+    writer.to_db_file(str(path))
+    monkeypatch.setenv("FOOTFALL_GEOIP", str(path))
+    return path
+
+
+def test_geo_tells_the_file_its_licence_and_an_address(city_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["geo", "81.2.69.142", "2002:5102:458e::1", "10.0.0.1", "8.8.8.8"]) == 0
+    told = capsys.readouterr().out
+    for part in (
+        f"{city_file}: DBIP-City-Lite, built 20",
+        "country, region, city",
+        "licence CC BY 4.0",
+        "'IP Geolocation by DB-IP' with a link to https://db-ip.com",
+        "81.2.69.142: Toulouse, Occitanie, FR",
+        "stands for 81.2.69.142): Toulouse",
+        "10.0.0.1: private or reserved",
+        "8.8.8.8: not known",
+    ):
+        assert part in told
+    assert "days old" not in told
+
+
+def test_geo_warns_of_an_old_file(
+    city_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert city_file.exists()
+    monkeypatch.setattr("server.doctor.OLD_GEO_DAYS", -1)
+    assert main(["geo"]) == 0
+    assert "the file is 0 days old" in capsys.readouterr().out
+
+
+def test_geo_answers_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["geo", "8.8.8.8", "nonsense"]) == 1
+    told = capsys.readouterr().out
+    assert "iptocc: country only" in told
+    assert "8.8.8.8: US" in told
+    assert "nonsense: no address" in told
+
+
+def test_geo_finds_a_file_that_is_none(city_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    city_file.write_bytes(b"no places here")
+    assert main(["geo"]) == 1
+    assert "cannot be read" in capsys.readouterr().out

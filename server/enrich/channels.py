@@ -43,10 +43,11 @@ def listed_domain(host: str) -> str | None:
     if len(labels) > _MAX_LABELS:
         return None
     channels = _channels()
-    for start in range(len(labels)):
-        if (domain := ".".join(labels[start:])) in channels.domains:
-            return domain
-    return host if labels[0] in channels.prefixes and registrable_domain(host) != host else None
+    if labels[0] in channels.prefixes and host not in channels.domains and registrable_domain(host) != host:
+        return host
+    return next(
+        (domain for start in range(len(labels)) if (domain := ".".join(labels[start:])) in channels.domains), None
+    )
 
 
 def _word(utm: Mapping[str, str], name: str) -> str:

@@ -1,26 +1,24 @@
 """Where an address is: country, region and city from a .mmdb file, or the country from iptocc without one.
 
 Receiving never waits or fails for a place: every trouble is an empty Place. One Geo lives as long as the
-server; a replaced file is noticed by `reload_if_changed`. Replace files by renaming: the reader maps them into
-memory, and a file that shrinks under it ends the process.
+server; a file that is replaced or overwritten is noticed by `reload_if_changed`.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from server.enrich.client_ip import MAX_ADDRESS_CHARS, Address, parse_address
-
-if TYPE_CHECKING:
-    from maxminddb import Reader
+from server.enrich.client_ip import MAX_ADDRESS_CHARS, Address, embedded_ipv4, parse_address
+from server.enrich.geo_file import IPTOCC, Attribution, GeoFile, GeoFileError, Stamp, open_geo_file, stamp_of
 
 CACHED_ADDRESSES = 4096
 _NO_COUNTRIES = frozenset({"XX", "ZZ", "T1"})
 _COUNTRY_CODE_LENGTH = 2
+
+log = logging.getLogger("footfall.geo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +32,22 @@ class Place:
 
 NOWHERE = Place()
 _Find = Callable[[str], Any]
-_Stamp = tuple[int, int, int]
 
 
 class Geo:
     """The place lookup. Owns the reader of the file.
 
     Shape:  path is a .mmdb of any maker, nested or flat, country or city; None or a file that cannot be read
-            leaves the country of iptocc.
+            leaves the country of iptocc. folder takes the file's private copy.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, folder: Path | None = None) -> None:
         self._path = path
-        self._reader: Reader | None = None
-        self._stamp: _Stamp | None = None
-        self._problem = ""
+        self._folder = folder
+        self._stamp: Stamp | None = None
         self._cached = _cache(_country_of_allocation)
+        self.file: GeoFile | None = None
+        self.problem = ""
         self.reload_if_changed()
 
     def lookup(self, ip: str | None) -> Place:
@@ -57,57 +55,55 @@ class Geo:
         return self._cached(ip) if ip and len(ip) <= MAX_ADDRESS_CHARS else NOWHERE
 
     def reload_if_changed(self) -> bool:
-        """Take a new or replaced file into use. Return whether that happened; a broken one leaves the old."""
+        """Take a new, replaced or overwritten file into use; return whether that happened.
+
+        While it is missing or broken the old one answers, and the log says so once.
+        """
         if self._path is None:
             return False
-        stamp, before = _stamp(self._path), self._stamp
+        stamp, before = stamp_of(self._path), self._stamp
         self._stamp = stamp
         if stamp is None:
-            self._problem = "the file is missing"
+            self._tell(self._path, "is missing")
             return False
         return stamp != before and self._open(self._path)
 
     def describe(self) -> str:
         """Return which source answers, its type and its date, in one line for people."""
-        trouble = f" ({self._path}: {self._problem})" if self._problem else ""
-        if self._reader is None:
+        trouble = f" ({self._path} {self.problem})" if self.problem else ""
+        if self.file is None:
             return f"iptocc: country only, from the registries' allocations{trouble}"
-        metadata = self._reader.metadata()
-        built = datetime.fromtimestamp(metadata.build_epoch, UTC)
-        return f"{self._path}: {metadata.database_type}, built {built:%Y-%m-%d}{trouble}"
+        return f"{self.file.path}: {self.file.database_type}, built {self.file.built_at:%Y-%m-%d}{trouble}"
+
+    def attribution(self) -> Attribution:
+        """Return what the licence of the answering source asks to be shown."""
+        return IPTOCC if self.file is None else self.file.attribution
 
     def close(self) -> None:
         """Give the file back; lookups answer nowhere from then on."""
         self._cached = _cache(lambda _: None)
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        if self.file is not None:
+            self.file.reader.close()
+            self.file = None
 
     def _open(self, path: Path) -> bool:
-        import geoip2.database
-        from maxminddb import InvalidDatabaseError
-
         try:
-            # geoip2's own methods refuse files whose type does not name them, which are the free ones of most
-            # makers: the raw record is read from the reader below.
-            reader = geoip2.database.Reader(path)._db_reader  # noqa: SLF001 - see above
-            reader.get("192.0.2.1")  # a damaged tree shows here rather than at a visitor
-        except (OSError, ValueError, InvalidDatabaseError) as error:
-            self._problem = f"cannot be read: {error}"
+            file = open_geo_file(path, self._folder)
+        except GeoFileError as error:
+            self._tell(path, str(error))
             return False
-        self._problem = ""
-        self._reader = reader
+        if self.problem:
+            log.info("%s answers again", path)
+        self.problem = ""
+        self.file = file
         # The old reader is not closed: a lookup on another thread may be in it; the last one frees it.
-        self._cached = _cache(reader.get)
+        self._cached = _cache(file.reader.get)
         return True
 
-
-def _stamp(path: Path) -> _Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    def _tell(self, path: Path, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("%s %s: %s", path, problem, "the old one answers on" if self.file else "iptocc answers")
+        self.problem = problem
 
 
 def _country_of_allocation(ip: str) -> dict[str, Any]:
@@ -126,8 +122,7 @@ def _cache(find: _Find) -> Callable[[str], Place]:
 
 
 def _find_place(find: _Find, address: Address) -> Place:
-    if isinstance(address, IPv6Address) and address.sixtofour:
-        address = address.sixtofour
+    address = embedded_ipv4(address) or address
     if not address.is_global:
         return NOWHERE
     try:
@@ -161,3 +156,15 @@ def _name(value: object) -> str | None:
         names = value.get("names")
         value = (names.get("en") if isinstance(names, dict) else None) or value.get("iso_code")
     return value.strip() or None if isinstance(value, str) else None
+
+
+def places_in(file: GeoFile) -> list[str]:
+    """Return which of country, region, city some record of a file holds: none for a file of something else."""
+    known: set[str] = set()
+    try:
+        for record in file.sample():
+            place = _place(record) if isinstance(record, dict) else NOWHERE
+            known |= {name for name in ("country", "region", "city") if getattr(place, name)}
+    except Exception as error:  # noqa: BLE001 - a damaged file may raise anything
+        log.warning("%s is damaged: %s", file.path, error)
+    return [name for name in ("country", "region", "city") if name in known]

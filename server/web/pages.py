@@ -27,7 +27,7 @@ async def show_dashboard(request: Request) -> Response:
     # not request.base_url, which leaves out where the application is mounted in another
     base_url = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
     snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
-    context = {"base_url": base_url, "snippets": snippets}
+    context = {"base_url": base_url, "snippets": snippets, "attribution": parts.geo.attribution()}
     return _private(render(request, "dashboard/dashboard.html", context))
 
 

@@ -27,6 +27,7 @@ from server.enrich.channels import channel_of
         pytest.param("go.mail.ru", "organic", id="mail-ru-search"),
         pytest.param("accounts.google.com", "referral", id="google-sign-in"),
         pytest.param("mail.company.example", "email", id="webmail"),
+        pytest.param("mail.naver.com", "email", id="mail-of-a-search-engine"),
         pytest.param("chatgpt.com", "referral", id="assistant"),
         pytest.param("gemini.google.com", "referral", id="assistant-of-a-search-engine"),
         pytest.param("perplexity.ai", "referral", id="assistant-that-searches"),

@@ -7,7 +7,7 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet  # type: ignore[import-untyped]  # ships no types
 
-from server.enrich.geo import NOWHERE, Geo, Place
+from server.enrich.geo import NOWHERE, Geo, Place, places_in
 
 NESTED = {
     "country": {"iso_code": "DE", "names": {"en": "Germany", "de": "Deutschland"}},
@@ -19,9 +19,11 @@ V4 = "81.2.69.0/24"
 V6 = "2a02:ff80::/32"
 
 
-def write_file(path: Path, record: Mapping[str, Any], kind: str = "GeoLite2-City") -> Path:
+def write_file(path: Path, record: Mapping[str, Any], kind: str = "GeoLite2-City", description: str = "") -> Path:
     """Write a place file whose two networks hold one record, and put it in place by renaming."""
-    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type=kind, languages=["en"])
+    writer = MMDBWriter(
+        ip_version=6, ipv4_compatible=True, database_type=kind, languages=["en"], description=description
+    )
     writer.insert_network(IPSet([V4, V6]), dict(record))
     fresh = path.with_suffix(".new")
     writer.to_db_file(str(fresh))
@@ -67,6 +69,13 @@ def test_file_is_read_whatever_its_type_is_called(path: Path, kind: str) -> None
         pytest.param("2a02:ff80::1", "DE", id="v6"),
         pytest.param("::ffff:81.2.69.142", "DE", id="mapped"),
         pytest.param("2002:5102:458e::1", "DE", id="6to4"),
+        pytest.param("64:ff9b::5102:458e", "DE", id="nat64"),
+        pytest.param("2001:0:4136:e378:8000:63bf:aefd:ba71", "DE", id="teredo"),
+        pytest.param("2002:0a00:0001::1", None, id="6to4-of-a-private-one"),
+        pytest.param("100.64.0.1", None, id="carrier"),
+        pytest.param("::", None, id="unspecified"),
+        pytest.param("ff02::1", None, id="multicast"),
+        pytest.param("fd00::1", None, id="unique-local"),
         pytest.param("8.8.8.8", None, id="not-in-file"),
         pytest.param("10.0.0.1", None, id="private"),
         pytest.param("127.0.0.1", None, id="loopback"),
@@ -121,6 +130,78 @@ def test_old_file_answers_on_when_the_new_one_is_broken(path: Path) -> None:
     write_file(path, FLAT)
     assert geo.reload_if_changed() is True
     assert "cannot be read" not in geo.describe()
+
+
+def test_file_overwritten_in_place_is_taken_into_use(path: Path, tmp_path: Path) -> None:
+    """As `cp new old` does: the file shrinks to nothing under the running server, then grows again."""
+    geo = Geo(write_file(path, NESTED), tmp_path)
+    fresh = write_file(tmp_path / "fresh.mmdb", FLAT).read_bytes()
+    with path.open("r+b") as file:
+        file.truncate(0)
+        assert geo.lookup("81.2.69.142").country == "DE"
+        assert geo.reload_if_changed() is False
+        file.write(fresh[: len(fresh) // 2])
+        file.flush()
+        assert geo.reload_if_changed() is False
+        assert geo.lookup("81.2.69.143").country == "DE"
+        file.write(fresh[len(fresh) // 2 :])
+    assert geo.reload_if_changed() is True
+    assert geo.lookup("81.2.69.142").country == "FR"
+    assert geo.problem == ""
+    assert {each.name for each in tmp_path.iterdir()} == {"places.mmdb", "fresh.mmdb"}
+
+
+def test_trouble_is_logged_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "footfall.geo")
+    geo = Geo(write_file(path, NESTED))
+    path.unlink()
+    for _ in range(3):
+        geo.reload_if_changed()
+    assert [record.message for record in caplog.records] == [f"{path} is missing: the old one answers on"]
+    path.write_bytes(b"no places here")
+    for _ in range(3):
+        geo.reload_if_changed()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    write_file(path, FLAT)
+    assert geo.reload_if_changed() is True
+    assert caplog.records[-1].message == f"{path} answers again"
+
+
+@pytest.mark.parametrize(
+    ("kind", "description", "text"),
+    [
+        pytest.param("DBIP-City-Lite", "", "IP Geolocation by DB-IP", id="db-ip"),
+        pytest.param("country ipvAll", "made from DB-IP Lite", "IP Geolocation by DB-IP", id="by-description"),
+        pytest.param("GeoLite2-City", "", "This product includes GeoLite2 data created by MaxMind", id="geolite"),
+        pytest.param("IP2LITE-IPV6-DB3", "", "This site uses IP2Location LITE data", id="ip2location"),
+        pytest.param("ipinfo generic_country_free_country.mmdb", "", "IP address data powered by IPinfo", id="ipinfo"),
+        pytest.param("GeoIP2-City", "", "", id="bought"),
+        pytest.param("country ipvAll", "", "", id="unknown"),
+    ],
+)
+def test_attribution_follows_the_maker(path: Path, kind: str, description: str, text: str) -> None:
+    asked = Geo(write_file(path, NESTED, kind, description)).attribution()
+    assert asked.text == text
+    assert bool(asked.url) == bool(text)
+    assert asked.licence
+
+
+def test_nothing_is_asked_for_without_a_file() -> None:
+    assert Geo(None).attribution().text == ""
+
+
+@pytest.mark.parametrize(
+    ("record", "known"),
+    [
+        (NESTED, ["country", "region", "city"]),
+        ({"country_code": "NL"}, ["country"]),
+        ({"autonomous_system_number": 64496, "autonomous_system_organization": "Example"}, []),
+    ],
+)
+def test_what_a_file_holds_is_told(path: Path, record: Mapping[str, Any], known: list[str]) -> None:
+    file = Geo(write_file(path, record)).file
+    assert file is not None
+    assert places_in(file) == known
 
 
 def test_old_file_answers_on_when_it_is_removed(path: Path) -> None:

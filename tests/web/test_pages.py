@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from mmdb_writer import MMDBWriter
 from starlette.testclient import TestClient
 
 import server.web
@@ -255,3 +256,16 @@ def test_no_script_makes_markup_of_text(path: Path) -> None:
     """What events carry is hostile: it becomes text nodes, never markup or code."""
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
+
+
+@pytest.mark.parametrize("kind", ["DBIP-City-Lite", "GeoIP2-City"])
+def test_dashboard_shows_what_the_licence_of_the_places_asks_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "places.mmdb"
+    MMDBWriter(ip_version=6, database_type=kind).to_db_file(str(path))
+    app = create_app(make_settings(tmp_path / "data", geoip=path))
+    with TestClient(app, base_url="http://testserver") as client:
+        client.post("/login", data={"password": "test-password"})
+        page = client.get("/").text
+    link = '<a href="https://db-ip.com" rel="noopener">IP Geolocation by DB-IP</a>'
+    assert (link in page) == (kind == "DBIP-City-Lite")
+    assert ("<footer" in page) == (kind == "DBIP-City-Lite")
