@@ -2,7 +2,8 @@
  * Builds what pages load into the server (the script tag's bundle, the inline stub, the optional plugins), and the npm
  * package into dist.
  *
- * esbuild bundles; swc minifies what pages load, because it inlines across functions: seven per cent fewer bytes.
+ * esbuild bundles; swc minifies what pages load, because it inlines across functions: seven per cent fewer bytes;
+ * pack.mjs takes three per cent more from the tracker itself.
  * The same source gives the same bytes, so `make check` can compare: an argument names another folder than the server's.
  */
 import { execFileSync } from "node:child_process";
@@ -11,6 +12,7 @@ import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { fileURLToPath } from "node:url";
 import { minify } from "@swc/core";
 import { build } from "esbuild";
+import { pack } from "./pack.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const static_ = process.argv[2] || `${root}../server/web/static`;
@@ -37,18 +39,26 @@ const bundle = (entry, options) =>
   });
 
 /** Writes one file into the server and returns its text. */
-const buildForPages = async (entry, file, options = {}) => {
+const buildForPages = async (entry, file, options = {}, isPacked = false) => {
   const { outputFiles } = await bundle(entry, { format: "iife", write: false, ...options });
   const { code } = await minify(outputFiles[0].text, {
-    // unsafe: texts are joined with + instead of templates, the same but for objects that are two different texts
-    compress: { passes: 4, ecma: 2020, unsafe: true, unsafe_arrows: true, toplevel: true },
+    // unsafe: texts are joined with + instead of templates, the same but for objects that are two different texts;
+    // regular expressions stand where they are used, the same for those without a state
+    compress: {
+      passes: 4,
+      ecma: 2020,
+      unsafe: true,
+      unsafe_arrows: true,
+      unsafe_regexp: true,
+      toplevel: true,
+    },
     mangle: { toplevel: true },
     ecma: 2020,
     module: options.format === "esm",
     format: { ascii_only: true, comments: false },
   });
   const licences = outputFiles[0].text.match(/\/\*![^]*?\*\/\n/g) || [];
-  const written = `${licences.join("")}${code}\n`;
+  const written = `${licences.join("")}${isPacked ? pack(code) : code}\n`;
   writeFileSync(`${static_}/${file}`, written);
   return written;
 };
@@ -62,7 +72,7 @@ for (const name of plugins) {
   await bundle(`optional/${name}`, { format: "esm", outfile: `dist/plugins/${name}.js` });
 }
 const define = { __PLUGINS__: JSON.stringify(hash.digest("hex").slice(0, HASH_LENGTH)) };
-await buildForPages("script", "tracker.js", { define });
+await buildForPages("script", "tracker.js", { define }, true);
 await buildForPages("carrotquest", "carrotquest.js", { define });
 await buildForPages("stub", "stub.js");
 await bundle("module", { format: "esm", outfile: "dist/module.js" });

@@ -34,9 +34,9 @@ export const readPage = (url = moment[1] || location.href): Page => ({
 });
 
 /** Returns the attributes of a `$page_view`. */
-export const describePage = (page: Page): Props => ({
-  $url: page.url,
-  $title: page.title,
-  $referrer: page.referrer,
-  $referrer_domain: page.referrer && new URL(page.referrer).hostname,
+export const describePage = ({ url, title, referrer }: Page): Props => ({
+  $url: url,
+  $title: title,
+  $referrer: referrer,
+  $referrer_domain: referrer && new URL(referrer).hostname,
 });

@@ -49,13 +49,13 @@ const commit = ([event, campaign]: Held): unknown => {
   }
   const visitor = readVisitor();
   const [session_id, isNew] = enterSession(Date.parse(event.time), visitor[0]);
-  const entered = { ...event, session_id };
+  event.session_id = session_id;
   if (isNew) {
     emit("session", { session_id, visitor_id: visitor[0] });
     const props = { ...common, $referrer: event.page.referrer, $resolution: readResolution() };
-    if (!isDisabled(START)) put({ ...entered, id: session_id, name: START, props }, visitor);
+    if (!isDisabled(START)) put({ ...event, id: session_id, name: START, props }, visitor);
   }
-  return (!campaign || isFirstSeen(campaign)) && put(entered, visitor);
+  return (!campaign || isFirstSeen(campaign)) && put(event, visitor);
 };
 
 /**

@@ -12,7 +12,7 @@ export const on = (topic: string, listener: Listener): void => {
 };
 
 export const off = (topic: string, listener: Listener): void => {
-  listeners = listeners.filter((entry) => entry[0] !== topic || entry[1] !== listener);
+  listeners = listeners.filter(([name, each]) => name !== topic || each !== listener);
 };
 
 /** Prints everything that happens to the console, or nothing. */
@@ -24,8 +24,7 @@ export const debug = (isOn: boolean): void => {
 export const emit = (topic: string, payload: unknown): boolean => {
   if (isDebugged) console.log("tracker", topic, payload);
   return !listeners
-    .filter((entry) => entry[0] === topic)
-    .map((entry) => guard(entry[1])(payload as never))
+    .map(([name, listener]) => name !== topic || guard(listener)(payload as never))
     .includes(false);
 };
 

@@ -24,8 +24,8 @@ let url = "";
 let inflight_bytes = 0;
 
 /** Sets where to send: relative to where the script came from, or to the server that the page names. */
-export const setBase = (script: string, api = ""): void => {
-  url = new URL("./collect", new URL(api.replace(/([^/])$/, "$1/"), script)).href;
+export const setBase = (script: string, api?: string): void => {
+  url = new URL((api || ".").replace(/\/*$/, "/") + "./collect", script).href;
 };
 
 /** Bytes that a request may have now so that it outlives the page. */

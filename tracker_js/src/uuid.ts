@@ -1,7 +1,7 @@
 /**
  * Ids in time's order.
  *
- * Shape:  UUID version 7 (RFC 9562): 48 bits of milliseconds, 12 bits of counter, 62 random bits.
+ * Shape:  UUID version 7 (RFC 9562): 48 bits of milliseconds, 12 bits of counter, 60 random bits.
  *         Within a page each id is greater than the one before, also when the clock is set back.
  * Units:  ticks are 1/4096 ms, so that milliseconds and counter are one number: exact until 2039.
  */
@@ -16,8 +16,7 @@ export const uuidHead = (ticks: number): string => hex(ticks, 15).replace(/(.{8}
 
 export const uuid = (): string => {
   last_ticks = Math.max(Date.now() * TICKS_PER_MS, last_ticks + 1);
-  const [left, right] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
-  // the two highest bits of this half are the variant, 10
-  const random = hex((left % 2 ** 30) + 2 ** 31, 8) + hex(right, 8);
-  return `${uuidHead(last_ticks)}-${random.replace(/.{4}/, "$&-")}`;
+  // 8 is the variant: two bits, 10, and two that may be anything
+  const random = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => hex(part, 8)).join("");
+  return uuidHead(last_ticks) + random.replace(/.(...)/, "-8$1-");
 };

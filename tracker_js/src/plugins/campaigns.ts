@@ -7,15 +7,15 @@ const CLICK_ID = /(cl(ick?_?)?k?i|[_c]ci)d$|^([gw]braid|li_fat_id|igshid|epik)$/
 /** Returns the attributes of `$utm_hit` for an address, or undefined when it carries no tag. */
 export const readCampaign = (url: string): Props | undefined => {
   const campaign: Props = {};
-  for (const name of ["source", "campaign", "medium", "content", "term"]) campaign[`$utm_${name}`] = "";
-  let isTagged = false;
+  "source campaign medium content term".split(" ").forEach((name) => (campaign[`$utm_${name}`] = ""));
+  let found: Props | undefined;
   new URL(url).searchParams.forEach((value, name) => {
     const tag = `$${name.toLowerCase()}`;
     const key = campaign[tag] === "" ? tag : CLICK_ID.test(name) && name;
     if (key && value) {
       campaign[key] = value;
-      isTagged = true;
+      found = campaign;
     }
   });
-  return isTagged ? campaign : undefined;
+  return found;
 };

@@ -14,11 +14,9 @@ type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
 const SECRET = /pass|hidden|file|\bcc-|one-time/i;
 
-/** Reads an attribute: a form's or field's properties may be hidden by fields of the same name. */
-const read = (element: Element | null, name: string): string => element?.getAttribute(name) || "";
-
-/** Returns what the page calls a form or field. */
-export const nameOf = (element: Element | null): string => read(element, "name") || read(element, "id");
+/** Returns what the page calls a form or field. By attribute: a form's properties may be hidden by fields of that name. */
+export const nameOf = (element: Element | null): string =>
+  element?.getAttribute("name") || element?.getAttribute("id") || "";
 
 export const isIgnored = (element: Element): boolean => !!element.closest("[data-track-ignore]");
 
@@ -40,7 +38,10 @@ export const watchFields = (): void => {
     told.set(field, views);
     const { type } = field;
     const props: Props = { $field: nameOf(field), $field_type: type, $form: nameOf(field.form) };
-    if (field.hasAttribute("data-track-value") && !SECRET.test(`${type} ${read(field, "autocomplete")}`)) {
+    if (
+      field.hasAttribute("data-track-value") &&
+      !SECRET.test(`${type} ${field.getAttribute("autocomplete")}`)
+    ) {
       props.$value = field.value;
     }
     recordAutomatic("$input_filled", props);
