@@ -6,6 +6,7 @@ itself with its first request then.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from server.background import Repeated
 from server.clock import Clock, now_ms
@@ -35,6 +36,7 @@ from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.storage.duckdb import DuckDBStore
+from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
 from server.web.collect import Collect
@@ -85,7 +87,19 @@ class Application(Starlette):
             if scope["path"].removeprefix(scope.get("root_path", "")) in self._collect_paths:
                 await self._collect(parts, scope, receive, send)
                 return
+            send = _counting(parts.accounts.answers, send)
         await super().__call__(scope, receive, send)
+
+
+def _counting(answers: Counter[int], send: Send) -> Send:
+    """Return a `send` that counts answers by status."""
+
+    async def count_and_send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answers[message["status"]] += 1
+        await send(message)
+
+    return count_and_send
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = now_ms) -> Application:
@@ -112,7 +126,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         sites = complete_sites(settings, keys)
         path = settings.data_dir / "queue.sqlite"
         queue = Queue(path, clock=clock)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, SchemaError) as error:
         raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
     catalogue = load_catalogue()
     geo = Geo(settings.geoip, settings.data_dir)
@@ -142,7 +156,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
 def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> tuple[Store, Writer]:
     try:
         store = DuckDBStore(settings.data_dir / "events.duckdb")
-    except duckdb.Error as error:
+    except (OSError, duckdb.Error, SchemaError) as error:
         queue.close()
         raise SettingsError([f"the store in {settings.data_dir} cannot be opened: {error}"]) from error
     writer = Writer(queue, path, store, retention_days=settings.retention_days, clock=clock)

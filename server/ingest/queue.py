@@ -16,7 +16,10 @@ Exactly once
     already is a duplicate: known at the answer, not stored again. UUIDs are kept as 16 bytes; version 7 ids
     arrive in order, so the index grows at its end and its cost does not grow with the table.
 
-The tables are in queue_file.py.
+One request's fault is its own: when a group cannot be committed for another reason than the disk, each of its
+submissions is tried alone.
+
+The tables are in queue_schema.py, the accounts in accounts.py, the log's checkpoints in checkpoints.py.
 """
 
 import asyncio
@@ -25,12 +28,18 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
-from server.ingest.queue_file import Submission, create_schema, insert_records, insert_rest, open_database
+from server.ingest.accounts import QueueCounts, read_counts
+from server.ingest.checkpoints import Checkpoints
+from server.ingest.histogram import SECONDS, SIZES, Histogram
+from server.ingest.queue_file import Submission, count_verdicts, insert_records, insert_rest, open_database
+from server.ingest.queue_schema import bring_to_date
 
 IDS_KEPT_DAYS = 35
 MAX_PENDING_BYTES = 64 * 1024 * 1024
@@ -41,7 +50,8 @@ _DAY_MS = 24 * 3600 * 1000
 class Queue:
     """Owns the file, the committer thread and its connection.
 
-    Errors: Unavailable from `submit` when the event cannot be made durable now.
+    Errors: Unavailable from `submit` when the event cannot be made durable now; SchemaError when the file is of a
+            newer version.
     """
 
     def __init__(self, path: Path, *, clock: Clock = now_ms) -> None:
@@ -55,10 +65,14 @@ class Queue:
         self._is_stopping = False
         self.commits = 0
         self.last_error: str | None = None
+        self.commit_seconds = Histogram(SECONDS)
+        self.sync_seconds = Histogram(SECONDS)
+        self.commit_events = Histogram(SIZES)
         with contextlib.closing(open_database(path)) as database:
-            create_schema(database)
+            bring_to_date(database, path)
             self.queue_id = str(database.execute("select value from meta where key = 'queue_id'").fetchone()[0])
         self._reader = open_database(path)
+        self._checkpoints = Checkpoints(path, open_database(path))
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -95,6 +109,16 @@ class Queue:
         self._pending.append(Submission((), work=work))
         self._wake.set()
 
+    def perform(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Have a change made by the committer and return once it is on disk; blocks: not for the event loop.
+
+        Errors: Unavailable when it could not be made.
+        """
+        done: Future[None] = Future()
+        self._pending.append(Submission((), work=work, done=done))
+        self._wake.set()
+        done.result()
+
     def find_origin(self, key: tuple[str, str]) -> bytes | None:
         """Return the remembered origin of a session (site, session id)."""
         try:
@@ -111,10 +135,10 @@ class Queue:
             row = database.execute("select seq from sqlite_sequence where name = 'waiting'").fetchone()
         return int(row[0]) if row else 0
 
-    def waiting(self) -> int:
-        """Return how many accepted events are not yet in the store; blocks shortly."""
+    def counts(self) -> QueueCounts:
+        """Return the accounts of one instant; blocks shortly. Errors: sqlite3.Error."""
         with contextlib.closing(open_database(self._path)) as database:
-            return int(database.execute("select count(*) from waiting").fetchone()[0])
+            return read_counts(database)
 
     def list_rejected(self, limit: int, before: int | None, site: str | None) -> list[dict[str, Any]]:
         """Return rejected events, newest first, as rows by column.
@@ -137,6 +161,7 @@ class Queue:
         self._is_stopping = True
         self._wake.set()
         self._thread.join()
+        self._checkpoints.close()
         self._reader.close()
 
     def _run(self) -> None:
@@ -160,20 +185,31 @@ class Queue:
     def _commit(self, database: sqlite3.Connection, group: list[Submission]) -> None:
         day = self._clock() // _DAY_MS
         changes = database.total_changes
+        started = perf_counter()
         try:
             database.execute("begin immediate")
             insert_records(database, group, day)
             for submission in group:
                 insert_rest(database, submission, day)
+            count_verdicts(database, group)
+            written = perf_counter()
             database.execute("commit")
         except Exception as error:  # noqa: BLE001 - a dead committer would leave every request without an answer
-            self.last_error = f"{type(error).__name__}: {error}"
             with contextlib.suppress(sqlite3.Error):
                 database.execute("rollback")
+            if len(group) > 1 and not isinstance(error, sqlite3.OperationalError):
+                for submission in group:  # the fault is in one of them; the disk's faults would be everyone's
+                    self._commit(database, [submission])
+                return
+            self.last_error = f"{type(error).__name__}: {error}"
             self._answer(group, _unavailable(f"The queue could not be written: {error}."))
             return
         if database.total_changes > changes:  # an empty commit writes nothing and proves nothing
             self.last_error = None
+            ended = perf_counter()
+            self.sync_seconds.observe(ended - written)
+            self.commit_seconds.observe(ended - started)
+            self.commit_events.observe(sum(len(submission.records) for submission in group))
         self.commits += 1
         self._answer(group, None)
         self._on_commit()
@@ -182,7 +218,9 @@ class Queue:
         """Hand the outcome to the waiting requests, one call for each event loop."""
         loops: dict[asyncio.AbstractEventLoop, list[Submission]] = {}
         for submission in group:
-            if submission.future is not None:
+            if submission.done is not None:
+                submission.done.set_exception(error) if error else submission.done.set_result(None)
+            elif submission.future is not None:
                 loops.setdefault(submission.future.get_loop(), []).append(submission)
         for loop, submissions in loops.items():
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more

@@ -1,46 +1,23 @@
-"""The queue's file: its tables and the statements on them. Called by the queue, the writer and expiry.
-
-Tables
-    waiting          seq, event       accepted, not yet in the store; seq only ever grows, also over deletes
-    ids              site, id, day    for exactly once; day is days since the epoch
-    rejected         what could not be accepted: reason and original payload
-    session_origins  see origins.py
-    meta             queue_id         names this file to the store's cursor
-"""
+"""Statements on the queue's file (tables: queue_schema.py). Called by queue, writer, expiry, replay and erasure."""
 
 import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
+from zlib import crc32
 
+from server.ingest.queue_schema import SET_ASIDE
 from server.ingest.rejected import RejectedEvent
 
 MAX_REJECTED = 10_000
 BUSY_TIMEOUT_MS = 5_000
 STATEMENT_ROWS = (256, 64, 16, 4, 1)
 _UUID_LENGTH = 36
-_SCHEMA_VERSION = 1
-
-_SCHEMA = """
-create table if not exists waiting (seq integer primary key autoincrement, event blob not null) strict;
-create table if not exists ids (
-    site text not null, id any not null, day integer not null, primary key (site, id)
-) strict, without rowid;
-create table if not exists rejected (
-    seq integer primary key autoincrement, received_at integer not null, site text, event_id text,
-    source text not null, code text not null, message text not null, payload blob not null
-) strict;
-create table if not exists session_origins (
-    site text not null, session_id text not null, origin blob not null, day integer not null,
-    primary key (site, session_id)
-) strict, without rowid;
-create table if not exists meta (key text primary key, value text not null) strict;
-"""
 
 
 class Record(NamedTuple):
@@ -55,13 +32,15 @@ class Record(NamedTuple):
 class Submission:
     """What one request wants to have committed, and who waits for it.
 
-    Shape:  `is_new` is filled by the committer: one truth value for each record, False for a duplicate.
+    Shape:  `is_new` is filled by the committer: one truth value for each record, False for a duplicate. On the event
+            loop `future` is waited for, in other threads `done`.
     """
 
     records: Sequence[Record]
     rejected: Sequence[RejectedEvent] = ()
     origins: Sequence[tuple[str, str, bytes]] = ()
     future: "asyncio.Future[list[bool]] | None" = None
+    done: "Future[None] | None" = None
     size_bytes: int = 0
     is_new: list[bool] = field(default_factory=list)
     work: Callable[[sqlite3.Connection], None] | None = None
@@ -73,17 +52,11 @@ def open_database(path: Path) -> sqlite3.Connection:
     database.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
     database.execute("pragma journal_mode = wal")
     database.execute("pragma synchronous = full")
+    # checkpoints are made beside the commits that answers wait for (see checkpoints.py), never inside one
+    database.execute("pragma wal_autocheckpoint = 0")
+    # what is deleted is overwritten, where that costs no further page
+    database.execute("pragma secure_delete = fast")
     return database
-
-
-def create_schema(database: sqlite3.Connection) -> None:
-    """Create what is missing. Errors: sqlite3.DatabaseError when the file was written by a newer version."""
-    version = database.execute("pragma user_version").fetchone()[0]
-    if version > _SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"the queue has format {version}, this version knows {_SCHEMA_VERSION}")
-    database.executescript(_SCHEMA)
-    database.execute(f"pragma user_version = {_SCHEMA_VERSION}")
-    database.execute("insert or ignore into meta values ('queue_id', ?)", (str(uuid4()),))
 
 
 def id_key(event_id: str) -> bytes | str:
@@ -111,8 +84,13 @@ def insert_records(database: sqlite3.Connection, group: Sequence[Submission], da
     database.execute("release ids")
     _insert_rows(
         database,
-        "insert into waiting (event) values",
-        [(record.event,) for each in group for record, is_new in zip(each.records, each.is_new, strict=True) if is_new],
+        "insert into waiting (event, crc) values",
+        [
+            (record.event, crc32(record.event))
+            for each in group
+            for record, is_new in zip(each.records, each.is_new, strict=True)
+            if is_new
+        ],
     )
 
 
@@ -161,11 +139,53 @@ def insert_rest(database: sqlite3.Connection, submission: Submission, day: int) 
         submission.work(database)
 
 
+def count_verdicts(database: sqlite3.Connection, group: Sequence[Submission]) -> None:
+    """Add a group's duplicates and rejections to the accounts; accepted events are counted by their numbers."""
+    for submission in group:
+        if duplicates := submission.is_new.count(False):
+            add_count(database, "duplicate", "", duplicates)
+        for refusal in submission.rejected:
+            add_count(database, "rejected", refusal.code, 1)
+
+
+def add_count(database: sqlite3.Connection, name: str, label: str, number: int) -> None:
+    """Add to one of the accounts, with everything else that this transaction does."""
+    database.execute(
+        "insert into counts values (?, ?, ?) on conflict (name, label) do update set value = value + excluded.value",
+        (name, label, number),
+    )
+
+
 def insert_rejected(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> None:
-    """Keep rejected events, the newest MAX_REJECTED of them."""
+    """Keep rejected events, the newest MAX_REJECTED of them beside what was set aside."""
     database.executemany(
-        "insert into rejected (received_at, site, event_id, source, code, message, payload)"
-        " values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into rejected (received_at, site, event_id, source, code, message, payload, context)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
         [each.row() for each in rejected],
     )
-    database.execute("delete from rejected where seq <= (select max(seq) from rejected) - ?", (MAX_REJECTED,))
+    drop_rejected(database, "number", "seq <= (select max(seq) from rejected) - ?", MAX_REJECTED)
+
+
+def drop_rejected(database: sqlite3.Connection, bound: str, condition: str, value: int) -> None:
+    """Drop rejected events beyond a bound, and count them under its name; what was set aside always stays."""
+    sql = f"delete from rejected where {condition} and not {SET_ASIDE}"  # noqa: S608 - the program's own texts
+    if dropped := database.execute(sql, (value,)).rowcount:
+        add_count(database, "rejected_dropped", bound, dropped)
+
+
+def forget_stored(database: sqlite3.Connection, position: int) -> None:
+    """Remove what the store has, and count it."""
+    if stored := database.execute("delete from waiting where seq <= ?", (position,)).rowcount:
+        add_count(database, "stored", "", stored)
+
+
+def set_aside(database: sqlite3.Connection, seq: int, rejected: RejectedEvent) -> None:
+    """Move an event that the store will never have; all before it are stored."""
+    try:
+        forget_stored(database, seq - 1)
+        database.execute("delete from waiting where seq = ?", (seq,))
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:  # the page is broken, which is why the event moves
+        pass
+    insert_rejected(database, [rejected])

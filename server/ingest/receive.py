@@ -62,7 +62,7 @@ class Receiver:
                 warnings += _warnings(index, draft.corrections)
         is_new = await self.queue.submit(Submission(records, refusals, self.pipeline.origins.take_new()))
         accepted = sum(is_new)
-        self._count(accepted, len(records) - accepted, refusals, warnings)
+        self._note(beacon, warnings)
         if self.live.has_listeners():
             self.live.publish(drafts, is_new, refusals)
         return Outcome(accepted, len(records) - accepted, rejected, warnings)
@@ -70,24 +70,14 @@ class Receiver:
     async def refuse_whole(self, refusal: RejectedEvent) -> None:
         """Keep a request in which no event could be told apart; it counts as one rejected event."""
         await self.queue.submit(Submission((), (refusal,)))
-        self._count(0, 0, [refusal], [])
         if self.live.has_listeners():
             self.live.publish([], [], [refusal])
 
-    def _count(
-        self,
-        accepted: int,
-        duplicate: int,
-        refusals: Sequence[RejectedEvent],
-        warnings: Sequence[dict[str, Any]],
-    ) -> None:
-        accounts = self.accounts
-        accounts.accepted += accepted
-        accounts.duplicate += duplicate
-        for refusal in refusals:
-            accounts.rejected[refusal.code] += 1
+    def _note(self, beacon: Beacon, warnings: Sequence[dict[str, Any]]) -> None:
+        """Note what is no verdict; those are counted where they are committed."""
+        self.accounts.last_received_ms[beacon.site.key] = beacon.received_ms
         for warning in warnings:
-            accounts.corrected[warning["code"]] += 1
+            self.accounts.corrected[warning["code"]] += 1
 
 
 def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) -> RejectedEvent:

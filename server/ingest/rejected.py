@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+REJECTED_KEPT_DAYS = 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedEvent:
-    """One rejection. Shape: payload is the original JSON (cut at 64 KiB), as it was sent.
+    """One rejection.
 
+    Shape:  payload is the original JSON (cut at 64 KiB), as it was sent; context is what its request told beside it
+            (see replay_context.py), None where it cannot be replayed or needs none.
     Units:  received_ms is milliseconds since the epoch, UTC.
     """
 
@@ -18,6 +22,7 @@ class RejectedEvent:
     code: str
     message: str
     payload: bytes
+    context: bytes | None = None
 
     def row(self) -> tuple[Any, ...]:
         """Return the columns of the table `rejected`, without its number."""
@@ -29,4 +34,5 @@ class RejectedEvent:
             self.code,
             self.message,
             self.payload,
+            self.context,
         )

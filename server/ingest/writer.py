@@ -1,53 +1,58 @@
 """From the queue to the store: one thread, batches, the cursor in the store's own transaction.
 
 What is in the queue stays there until the store has committed it. When the store is away the writer tries again
-with growing pauses; an event that the store refuses for good moves aside into `rejected`, its neighbours go on.
+with growing pauses; an event that the store refuses for good, or that the disk has damaged, moves aside into
+`rejected`, its neighbours go on. Everything that changes the store happens in this thread.
 """
 
-import contextlib
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from server.clock import Clock, now_ms
+from server.ingest.accounts import received_ms
 from server.ingest.expiry import expire_ids
+from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
-from server.ingest.queue_file import insert_rejected, open_database
-from server.ingest.rejected import RejectedEvent
+from server.ingest.queue_file import add_count, drop_rejected, forget_stored, open_database, set_aside
+from server.ingest.reading import Damaged, Waiting, read_waiting
+from server.ingest.rejected import REJECTED_KEPT_DAYS, RejectedEvent
+from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
 
-MAX_BATCH_EVENTS = 10_000
-MAX_BATCH_BYTES = 12 * 1024 * 1024
 GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
 BUSY_ROWS = 500
 POLL_S = 0.5
 IDLE_CHECK_S = 0.005
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
-CHECKPOINT_BYTES = 16 * 1024 * 1024
+LONGEST_PAUSE_S = 4.0
 _HOUR_MS = 3600 * 1000
 _DAY_MS = 24 * _HOUR_MS
 
 log = logging.getLogger("footfall.writer")
 
-Waiting = tuple[int, bytes]
-
 
 @dataclass(slots=True)
 class WriterState:
-    """What the writer tells metrics and health: counts since the start, and the fault it is in."""
+    """What the writer tells metrics and health: counts since the start, and the fault it is in.
+
+    Units:  lag_ms is how long the first event of the last batch had been waiting when it was stored.
+    """
 
     stored: int = 0
     set_aside: int = 0
+    lag_ms: int | None = None
     last_error: str | None = None
+    batch_events: Histogram = field(default_factory=lambda: Histogram(SIZES))
+    batch_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
 
 
 class Writer:
@@ -66,7 +71,6 @@ class Writer:
         self._store = store
         self._clock = clock
         self._retention_days = retention_days
-        self._log_file = path.with_name(path.name + "-wal")
         self._database = open_database(path)
         self._position = -1
         self._last_rows = 0
@@ -131,7 +135,11 @@ class Writer:
         if self._position < 0:
             self._position = self._store.position(self._queue.queue_id)
             self._forget(self._position)  # moved by a process that died before it could say so here
-        rows, is_full = self._read()
+        try:
+            rows, is_full = read_waiting(self._database, self._position, self._queue.last_seq)
+        except Damaged as damaged:
+            self._set_aside((damaged.seq, damaged.event), "damaged", str(damaged))
+            return True
         if not rows:
             return False
         self._last_rows = len(rows)
@@ -139,68 +147,53 @@ class Writer:
         self._forget(self._position)
         return is_full
 
-    def _read(self) -> tuple[list[Waiting], bool]:
-        """Return the next rows, and whether a limit cut them off."""
-        rows: list[Waiting] = []
-        size_bytes = 0
-        cursor = self._database.execute(
-            "select seq, event from waiting where seq > ? order by seq limit ?",
-            (self._position, MAX_BATCH_EVENTS),
-        )
-        with contextlib.closing(cursor):
-            for seq, event in cursor:
-                rows.append((seq, event))
-                size_bytes += len(event)
-                if size_bytes > MAX_BATCH_BYTES:
-                    break
-        return rows, len(rows) == MAX_BATCH_EVENTS or size_bytes > MAX_BATCH_BYTES
-
     def _append(self, rows: Sequence[Waiting]) -> None:
         """Add rows to the store; halve what it refuses until the one bad event is alone."""
         last = rows[-1][0]
+        started = time.perf_counter()
         try:
-            self._store.append([event for _, event in rows], self._queue.queue_id, last)
+            erased = self._store.append([event for _, event in rows], self._queue.queue_id, last)
         except StoreRefused as error:
             if len(rows) == 1:
-                self._set_aside(rows[0], str(error))
-                self._position = last
+                self._set_aside(rows[0], "store_refused", str(error))
                 return
             middle = len(rows) // 2
             self._append(rows[:middle])
             self._append(rows[middle:])
             return
         self._position = last
-        self.state.stored += len(rows)
+        if erased:
+            self._queue.change(lambda database: add_count(database, "erased", "", erased))
+        state = self.state
+        state.stored += len(rows)
+        state.batch_events.observe(len(rows))
+        state.batch_seconds.observe(time.perf_counter() - started)
+        if (received := received_ms(rows[0][1])) is not None:
+            state.lag_ms = self._clock() - received
 
-    def _set_aside(self, row: Waiting, reason: str) -> None:
+    def _set_aside(self, row: Waiting, code: str, reason: str) -> None:
+        """Move one event into `rejected`. Errors: Unavailable, and then it is still where it was."""
         seq, event = row
         fields = _fields_of(event)
         rejected = RejectedEvent(
             received_ms=self._clock(),
-            site=fields.get("site"),
-            event_id=fields.get("id"),
-            source=fields.get("source") or "page",
-            code="store_refused",
-            message=reason[:1000],
+            site=_text_of(fields, "site"),
+            event_id=_text_of(fields, "id"),
+            source=_text_of(fields, "source") or "page",
+            code=code,
+            message=clean_text(reason)[:1000],
             payload=event,
         )
-
-        def move(database: sqlite3.Connection) -> None:
-            insert_rejected(database, [rejected])
-            database.execute("delete from waiting where seq = ?", (seq,))
-
-        self._queue.change(move)
+        self._queue.perform(lambda database: set_aside(database, seq, rejected))
+        self._position = seq
         self.state.set_aside += 1
-        log.error("event %s was refused by the store and set aside: %s", fields.get("id"), reason)
+        log.error("event %r was set aside, %s: %r", rejected.event_id, code, reason[:1000])
 
     def _forget(self, position: int) -> None:
-        self._queue.change(lambda database: _delete_waiting(database, position))
+        self._queue.change(lambda database: forget_stored(database, position))
 
     def _keep_house(self) -> None:
-        """Keep the log short; once an hour forget old ids and events beyond the retention."""
-        with contextlib.suppress(OSError):
-            if self._log_file.stat().st_size > CHECKPOINT_BYTES:
-                self._database.execute("pragma wal_checkpoint(passive)").fetchone()
+        """Once an hour forget old ids, old rejected events, and events beyond the retention."""
         next(self._expiry, None)
         now = self._clock()
         if now < self._housekeeping_due_ms:
@@ -209,12 +202,10 @@ class Writer:
         day = now // _DAY_MS - IDS_KEPT_DAYS
         self._expiry = expire_ids(self._database, self._queue, day)
         self._queue.change(lambda database: _delete_old_origins(database, day))
+        oldest = now - REJECTED_KEPT_DAYS * _DAY_MS
+        self._queue.change(lambda database: drop_rejected(database, "age", "received_at < ?", oldest))
         if self._retention_days is not None:
             self._store.delete_before(now - self._retention_days * _DAY_MS)
-
-
-def _delete_waiting(database: sqlite3.Connection, position: int) -> None:
-    database.execute("delete from waiting where seq <= ?", (position,))
 
 
 def _delete_old_origins(database: sqlite3.Connection, day: int) -> None:
@@ -227,3 +218,8 @@ def _fields_of(event: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text_of(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return clean_text(value) if isinstance(value, str) else None

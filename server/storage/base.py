@@ -2,9 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from server.storage.tombstones import Tombstone
 
 Row = tuple[Any, ...]
+
+
+class ErasedEvent(NamedTuple):
+    """What was removed: enough to remove what else is known of it."""
+
+    site: str
+    event_id: str
+    session_id: str | None
 
 
 class StoreRefused(Exception):
@@ -22,8 +32,11 @@ class Store(Protocol):
         """Return the number of the last event taken from this queue, 0 before the first."""
         ...
 
-    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> None:
-        """Add events (lines of JSON) and record the queue's position, both or neither."""
+    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> int:
+        """Add events (lines of JSON) and record the queue's position, both or neither.
+
+        Shape:  returns how many events were left out because they belong to somebody who was erased.
+        """
         ...
 
     def query(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
@@ -40,6 +53,22 @@ class Store(Protocol):
 
     def delete_before(self, time_ms: int) -> int:
         """Remove events older than an instant, return how many."""
+        ...
+
+    def tombstones(self) -> set[Tombstone]:
+        """Return the tombstones that were applied."""
+        ...
+
+    def erase(self, tombstones: Sequence[Tombstone]) -> list[ErasedEvent]:
+        """Remove what these tombstones stand for, and keep it from coming back; return what was removed."""
+        ...
+
+    def scrub(self) -> bool:
+        """Have no byte of what was removed stay in any file; return False when it has to be tried again later."""
+        ...
+
+    def copy(self, folder: Path) -> None:
+        """Copy the files as of one instant into a folder."""
         ...
 
     def size_bytes(self) -> int:

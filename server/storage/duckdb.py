@@ -3,9 +3,14 @@
 Events come in by `read_json` from a file of lines, the engine's bulk path (measured: 400k events a second against
 0.7k by executemany). The queue's position is committed in the same transaction: an event is in the store
 exactly when the position says so, whatever dies in between.
+
+The engine gives up an open file for good after some faults (a checkpoint on a full disk is one: "database has been
+invalidated"), and opens none that another process has. Then the store is away: questions answer 503, and each
+`position`, with which the writer begins anew after a fault, tries to open the file again.
 """
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,99 +18,178 @@ from typing import Any
 
 import duckdb
 
+from server.errors import Unavailable
 from server.events.model import COLUMNS
-from server.storage.base import Row, StoreRefused
+from server.storage.base import ErasedEvent, Row, StoreRefused
+from server.storage.duckdb_erasure import erase_events, keep_condition, known_tombstones, rewrite
+from server.storage.duckdb_file import log_path, open_file
+from server.storage.files import copy_file
+from server.storage.gate import Gate
+from server.storage.migrations import size_of
+from server.storage.tombstones import Tombstone
 
-MEMORY_LIMIT = "256MB"
 BATCH_ROWS = 2_000
+ALONE_PATIENCE_S = 60.0
+CLOSE_PATIENCE_S = 10.0
 
-_SQL_TYPES = {"text": "varchar", "instant": "timestamp", "json": "json"}
 _WIRE_TYPES = {"text": "VARCHAR", "instant": "BIGINT", "json": "JSON"}
 _REFUSALS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.ConstraintException)
 
+log = logging.getLogger("footfall.store")
+
 
 class DuckDBStore:
-    """Owns the file. Writing is for one thread; questions may come from any number of threads."""
+    """Owns the file. Writing is for one thread at a time; questions may come from any number of threads.
+
+    Errors: SchemaError when the file is of a newer version; duckdb.Error when it is no store. A file that another
+            process has open is waited for.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._incoming = path.with_suffix(".incoming")
-        self._database = duckdb.connect(str(path), config={"memory_limit": MEMORY_LIMIT, "threads": 2})
-        self._writing = threading.Lock()
-        # an event's own zone is UTC; the session's must not shift it
-        self._database.execute("set timezone = 'UTC'")
-        self._create_schema()
-        self._insert = _insert_statement(self._incoming)
-
-    def _create_schema(self) -> None:
-        columns = ", ".join(f'"{name}" {_SQL_TYPES[kind]}' for name, kind in COLUMNS.items())
-        self._database.execute(f"create table if not exists events ({columns})")
-        self._database.execute((Path(__file__).parent / "schema" / "duckdb.sql").read_text(encoding="utf-8"))
+        self._writing = threading.RLock()
+        self._gate = Gate()
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._insert = ""
+        try:
+            self._open()
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            log.warning("another process has the store open; events wait in the queue until it is closed: %s", error)
 
     def position(self, queue_id: str) -> int:
         """Return the number of the last event taken from this queue, 0 before the first."""
+        with self._writing:
+            self._open()
         rows = self.query("select position from progress where queue_id = $queue_id", {"queue_id": queue_id})
         return int(rows[0][0]) if rows else 0
 
-    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> None:
-        """Add events and record the queue's position, both or neither."""
+    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> int:
+        """Add events and record the queue's position, both or neither; return how many were left out as erased."""
         with self._writing:
+            database = self._opened()
             self._incoming.write_bytes(b"\n".join(events))
-            database = self._database
             database.execute("begin")
             try:
-                database.execute(self._insert)
+                row = database.execute(self._insert).fetchone()
                 database.execute("insert or replace into progress values (?, ?)", [queue_id, position])
                 database.execute("commit")
             except duckdb.Error as error:
-                with contextlib.suppress(duckdb.TransactionException):  # a failed commit has ended it already
+                with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
                     database.execute("rollback")
                 if isinstance(error, _REFUSALS):
                     raise StoreRefused(str(error)) from error
                 raise
             finally:
                 self._incoming.unlink(missing_ok=True)
+            return len(events) - int(row[0]) if row else 0
 
     def query(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Return all rows of a question."""
-        with self._database.cursor() as cursor:
+        with self._gate.reading(), self._opened().cursor() as cursor:
             return cursor.execute(sql, dict(parameters)).fetchall()
 
     def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[list[Row]]:
         """Yield the rows of a question in batches."""
-        with self._database.cursor() as cursor:
+        with self._gate.reading(), self._opened().cursor() as cursor:
             cursor.execute(sql, dict(parameters))
             while rows := cursor.fetchmany(BATCH_ROWS):
                 yield rows
 
     def write_parquet(self, sql: str, parameters: Mapping[str, Any], path: Path) -> None:
         """Write the rows of a question into a Parquet file."""
-        with self._database.cursor() as cursor:
+        with self._gate.reading(), self._opened().cursor() as cursor:
             cursor.sql(sql, params=dict(parameters)).write_parquet(str(path))
 
     def delete_before(self, time_ms: int) -> int:
         """Remove events older than an instant, return how many."""
-        with self._writing, self._database.cursor() as cursor:
+        with self._writing, self._gate.reading(), self._opened().cursor() as cursor:
             row = cursor.execute("delete from events where time < epoch_ms($time)", {"time": time_ms}).fetchone()
             return int(row[0]) if row else 0
 
+    def tombstones(self) -> set[Tombstone]:
+        """Return the tombstones that this store has applied."""
+        with self._gate.reading(), self._opened().cursor() as cursor:
+            return known_tombstones(cursor)
+
+    def erase(self, tombstones: Sequence[Tombstone]) -> list[ErasedEvent]:
+        """Remove what these tombstones stand for, now and from what comes; return what was removed."""
+        with self._writing:
+            database = self._opened()
+            removed = erase_events(database, tombstones)
+            self._insert = _insert_statement(self._incoming, keep_condition(database))
+            return removed
+
+    def scrub(self) -> bool:
+        """Rewrite the file without any trace of removed events; return False when questions never paused for it.
+
+        Takes time and room like the store's own size; appending waits for it, questions only while files change.
+        """
+        with self._writing:
+            copy = self._path.with_name(self._path.name + ".scrubbed")
+            rewrite(self._opened(), copy)
+            with self._gate.alone(ALONE_PATIENCE_S) as is_alone:
+                if not is_alone:
+                    copy.unlink()
+                    return False
+                self._close()
+                copy.replace(self._path)
+                self._open()
+        return True
+
+    def copy(self, folder: Path) -> None:
+        """Copy the files as of one instant into a folder; appending waits for it, questions do not."""
+        with self._writing:
+            self._opened()
+            for path in (self._path, log_path(self._path)):
+                if path.exists():
+                    copy_file(path, folder / path.name)
+
     def size_bytes(self) -> int:
         """Return how much disk the store takes."""
-        files = (self._path, self._path.with_name(self._path.name + ".wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        return size_of(self._path, log_path(self._path))
 
     def close(self) -> None:
         """Write the log into the file and release both."""
-        with self._writing:
+        with self._writing, self._gate.alone(CLOSE_PATIENCE_S):
+            self._close()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        if self._database is None:
+            raise Unavailable("store_unavailable", "The store cannot be opened now.", "Ask later.", retry_after_s=1)
+        return self._database
+
+    def _open(self) -> None:
+        """Open the file unless it is open and well. Errors: SchemaError, duckdb.Error, OSError."""
+        if self._database is not None:
+            try:
+                self._database.execute("select 1").fetchone()
+            except duckdb.Error:
+                log.warning("the engine has given the store up; opening it again")
+                self._close()
+            else:
+                return
+        self._path.with_name(self._path.name + ".scrubbed").unlink(missing_ok=True)  # a rewrite that was killed
+        self._database = open_file(self._path)
+        self._insert = _insert_statement(self._incoming, keep_condition(self._database))
+
+    def _close(self) -> None:
+        if self._database is not None:
             self._database.close()
+            self._database = None
 
 
-def _insert_statement(incoming: Path) -> str:
+def _insert_statement(incoming: Path, condition: str) -> str:
     """Return the statement that takes the incoming lines; its columns are those of COLUMNS."""
     types = ", ".join(f"'{name}': '{_WIRE_TYPES[kind]}'" for name, kind in COLUMNS.items())
-    values = ", ".join(f'epoch_ms("{name}")' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items())
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    values = ", ".join(
+        f'epoch_ms("{name}") as "{name}"' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items()
+    )
     file = str(incoming).replace("'", "''")
     return (
-        f"insert into events select {values} from"  # noqa: S608 - columns and path are the program's own
-        f" read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
+        f"insert into events ({names}) select {names} from (select {values} from"  # noqa: S608 - columns and path are the program's own
+        f" read_json('{file}', format = 'newline_delimited', columns = {{{types}}})) as incoming{condition}"
     )

@@ -48,8 +48,10 @@ class Collect:
             method = scope["method"]
             if method == "POST":
                 await _answer(send, await _take_batch(parts, scope, receive, head), origin)
+                parts.accounts.answers[200] += 1
             elif method in {"GET", "HEAD"}:
                 await (await _take_pixel(parts, scope, head))(scope, receive, send)
+                parts.accounts.answers[200] += 1
             elif method == "OPTIONS":
                 headers = preflight_headers(origin, head.get(b"access-control-request-headers"))
                 await Response(status_code=204, headers=headers)(scope, receive, send)
@@ -57,12 +59,14 @@ class Collect:
                 await Response(status_code=405, headers={"allow": "GET, POST, OPTIONS"})(scope, receive, send)
         except FootfallError as error:
             parts.accounts.refused_requests[error.code] += 1
+            parts.accounts.answers[error.status] += 1
             await error_answer(error, cors_headers(origin))(scope, receive, send)
         except ClientGone:
             parts.accounts.refused_requests["client_gone"] += 1
         except Exception:
             # nobody foresaw it; the framework's own net is behind this path
             log.exception("a fault while receiving events")
+            parts.accounts.answers[500] += 1
             await fault_answer(cors_headers(origin))(scope, receive, send)
 
 

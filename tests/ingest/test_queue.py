@@ -180,14 +180,6 @@ async def test_old_ids_are_forgotten_and_young_ones_not(queue: Queue, path: Path
     reader.close()
 
 
-def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
-    database = sqlite3.connect(path)
-    database.execute("pragma user_version = 99")
-    database.close()
-    with pytest.raises(sqlite3.DatabaseError, match="format 99"):
-        Queue(path)
-
-
 async def test_a_sessions_origin_is_found_again(queue: Queue) -> None:
     await queue.submit(Submission([record()], origins=[("default", "s1", b"{}")]))
     assert queue.find_origin(("default", "s1")) == b"{}"

@@ -1,5 +1,6 @@
 """The committer survives what goes wrong in it, and finds out by itself when it is over."""
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import Unavailable
+from server.ingest import checkpoints
 from server.ingest import queue as queue_module
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission
@@ -41,3 +43,30 @@ async def test_the_queue_is_well_again_without_any_request_when_the_fault_is_ove
 
     assert committed.wait(10)
     assert queue.last_error is None
+
+
+async def test_a_fault_of_one_submission_is_not_its_neighbours(queue: Queue) -> None:
+    """All are committed together: a lone surrogate, which no text column takes, stops only what it came with."""
+    good = [Submission([Record("default", make_id(), b"{}")]) for _ in range(4)]
+    bad = Submission([Record("default", "\ud800", b"{}")])
+    outcomes = await asyncio.gather(
+        *(queue.submit(each) for each in [*good[:2], bad, *good[2:]]), return_exceptions=True
+    )
+    assert [outcome == [True] for outcome in outcomes] == [True, True, False, True, True]
+    assert isinstance(outcomes[2], Unavailable)
+    assert queue.counts().accepted == 4
+
+
+async def test_the_log_is_moved_into_the_file_beside_the_commits_and_stays_short(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_file = tmp_path / "queue.sqlite-wal"
+    monkeypatch.setattr(checkpoints, "LOG_BYTES", 100_000)
+    monkeypatch.setattr(checkpoints, "LARGE_LOG_BYTES", 1_000_000)
+    for _ in range(20):
+        await queue.submit(Submission([Record("default", make_id(), b"x" * 100_000)]))
+    grown = log_file.stat().st_size
+    queue._checkpoints.run_if_due()
+    assert grown == 0 or grown > 100_000  # the thread may have been there before
+    assert log_file.stat().st_size == 0
+    assert queue.counts().accepted == 20

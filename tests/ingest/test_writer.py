@@ -30,16 +30,17 @@ class FaultyStore(DuckDBStore):
         self.poison = b"POISON"
         self.has_failed = threading.Event()
 
-    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> None:
+    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> int:
         if self.faults:
             self.has_failed.set()
             raise self.faults.pop()
         if any(self.poison in event for event in events):
             raise StoreRefused("poison")
-        super().append(events, queue_id, position)
+        erased = super().append(events, queue_id, position)
         if self.fails_after_commit:
             self.fails_after_commit = False
             raise OSError("gone after the commit")
+        return erased
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ async def test_an_event_that_the_store_refuses_moves_aside_and_the_rest_goes_on(
     (rejected,) = queue.list_rejected(10, None, None)
     assert (rejected["event_id"], rejected["code"]) == (records[3].event_id, "store_refused")
     assert rejected["payload"] == records[3].event
-    assert queue.waiting() == 0
+    assert queue.counts().queued == 0
 
 
 async def test_the_real_store_refuses_only_what_is_broken(queue: Queue, tmp_path: Path, store: FaultyStore) -> None:
@@ -163,7 +164,7 @@ async def test_retention_removes_older_events(
 async def test_a_backlog_larger_than_a_batch_is_moved_without_pauses(
     queue: Queue, tmp_path: Path, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.ingest.writer.MAX_BATCH_BYTES", 1000)
+    monkeypatch.setattr("server.ingest.reading.MAX_BATCH_BYTES", 1000)
     records = [make_record() for _ in range(50)]
     await queue.submit(Submission(records))
     writer = make_writer(queue, tmp_path, store)

@@ -18,10 +18,10 @@ def main() -> int:
     settings = read_settings()
     append = DuckDBStore.append
 
-    def append_unless_away(self: DuckDBStore, events: Sequence[bytes], queue_id: str, position: int) -> None:
+    def append_unless_away(self: DuckDBStore, events: Sequence[bytes], queue_id: str, position: int) -> int:
         if (settings.data_dir / STORE_AWAY).exists():
             raise ConnectionError("the store is away")
-        append(self, events, queue_id, position)
+        return append(self, events, queue_id, position)
 
     DuckDBStore.append = append_unless_away  # type: ignore[method-assign]  # the fault that this server is for
     return serve(settings, shows_demo=False)

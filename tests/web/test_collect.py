@@ -152,8 +152,8 @@ def test_odd_events_have_a_defined_outcome_and_their_neighbours_are_stored(
     told = answer.json()
     assert told["accepted"] + len(told["rejected"]) == 3
     assert {before["id"], after["id"]} <= {each["id"] for each in stored()}
-    accounts = parts.accounts
-    assert accounts.received == 3 == accounts.accepted + accounts.duplicate + accounts.rejected.total()
+    accounts = parts.queue.counts()
+    assert accounts.received == 3 == accounts.accepted + accounts.duplicate + sum(accounts.rejected.values())
 
 
 def test_broken_utf_8_costs_no_neighbour(client: TestClient, stored: Stored) -> None:
@@ -311,7 +311,7 @@ async def test_a_body_cut_off_by_the_client_is_counted_and_stores_nothing(
     await app(scope, receive, send)
     assert sent == []
     assert parts.accounts.refused_requests == {"client_gone": 1}
-    assert parts.accounts.received == 0
+    assert parts.queue.counts().received == 0
     close_parts(parts)
 
 
@@ -333,4 +333,4 @@ async def test_a_queue_that_cannot_promise_is_503_with_retry_after(settings: Set
         answer = post(client, make_batch(make_event()), origin="https://shop.example")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_unavailable")
         assert answer.headers["retry-after"] == "1"
-        assert app.state.parts.accounts.received == 0
+        assert app.state.parts.queue.counts().received == 0

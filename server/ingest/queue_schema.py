@@ -1,0 +1,90 @@
+"""The queue file's tables and how an older file is brought to them. Called by the queue when it opens the file.
+
+Tables
+    waiting          seq, event, crc  accepted, not yet in the store; seq only ever grows, also over deletes, and has no
+                                      gaps, so that it counts the accepted events; crc is CRC-32 of event: SQLite has
+                                      no checksums of its own, and a flipped bit must be found
+    ids              site, id, day    for exactly once; day is days since the epoch
+    rejected         what could not be accepted: reason, original payload, and in `context` what its request told
+                     beside it, so that it can be replayed (see rejected.py)
+    session_origins  see origins.py
+    counts           name, label, value: the accounts that must survive restarts (see accounts.py)
+    meta             queue_id         names this file to the store's cursor
+"""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from uuid import uuid4
+
+from server.storage.migrations import check_version, keep_copy, size_of
+
+# what the store would not take was acknowledged: it is in none of the bounds on rejected events
+SET_ASIDE_CODES = ("store_refused", "damaged")
+SET_ASIDE = f"code in ({', '.join(repr(code) for code in SET_ASIDE_CODES)})"
+
+_TABLES = """
+create table waiting (seq integer primary key autoincrement, event blob not null) strict;
+create table ids (
+    site text not null, id any not null, day integer not null, primary key (site, id)
+) strict, without rowid;
+create table rejected (
+    seq integer primary key autoincrement, received_at integer not null, site text, event_id text,
+    source text not null, code text not null, message text not null, payload blob not null
+) strict;
+create table session_origins (
+    site text not null, session_id text not null, origin blob not null, day integer not null,
+    primary key (site, session_id)
+) strict, without rowid;
+create table meta (key text primary key, value text not null) strict;
+"""
+_ACCOUNTS = """
+alter table waiting add column crc integer;
+alter table rejected add column context blob;
+create index rejected_set_aside on rejected (seq) where code in ('store_refused', 'damaged');
+create table counts (
+    name text not null, label text not null, value integer not null, primary key (name, label)
+) strict, without rowid;
+insert into counts select 'stored', '', coalesce((select seq from sqlite_sequence where name = 'waiting'), 0)
+    - (select count(*) from waiting) - (select count(*) from rejected where code in ('store_refused', 'damaged'));
+insert into counts select 'rejected', code, count(*) from rejected
+    where code not in ('store_refused', 'damaged') group by code;
+"""
+STEPS = (_TABLES, _ACCOUNTS)
+"""Step n brings a file of version n to version n + 1. A released step is never changed."""
+
+VERSION = len(STEPS)
+
+
+def bring_to_date(database: sqlite3.Connection, path: Path) -> None:
+    """Create the tables, or change those of an older version after keeping a copy of the file.
+
+    Errors: SchemaError for a file of a newer version or without room for the copy; sqlite3.Error.
+    """
+    version = _version(database)
+    check_version(path, version, VERSION)
+    if version == VERSION:
+        return
+    if version > 0:
+        keep_copy(path, VERSION, size_of(path, path.with_name(path.name + "-wal")), lambda copy: _copy(database, copy))
+    database.execute("begin immediate")
+    try:
+        for step in STEPS[_version(database) :]:  # asked again: another process may have done it meanwhile
+            for statement in filter(str.strip, step.split(";")):  # executescript would commit first
+                database.execute(statement)
+        database.execute(f"pragma user_version = {VERSION}")
+        database.execute("insert or ignore into meta values ('queue_id', ?)", (str(uuid4()),))
+        database.execute("commit")
+    except BaseException:
+        database.execute("rollback")
+        raise
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("pragma user_version").fetchone()[0])
+
+
+def _copy(database: sqlite3.Connection, copy: Path) -> None:
+    with contextlib.closing(sqlite3.connect(copy)) as target:
+        database.backup(target)
+        target.execute("pragma journal_mode = delete")  # one file, without a log beside it

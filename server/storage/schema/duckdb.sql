@@ -1,4 +1,0 @@
-create table if not exists progress (
-    queue_id varchar primary key,
-    position bigint not null
-);

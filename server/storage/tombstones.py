@@ -1,0 +1,92 @@
+"""What stays of an erased visitor or user: a digest, so that late events and old backups do not bring them back.
+
+File `erased.jsonl` in the data folder, one JSON object a line, only ever appended to, each line on disk before the
+erasure begins: {"salt", "site", "kind", "digest", "erased_at"}; kind is `visitor` or `user`, erased_at milliseconds.
+The digest is SHA-256 of "salt/site/kind/id": the id itself is nowhere in it. A folder has one salt, made with the
+first line; after a restore the lines of another folder, with its salt, may be among them.
+What was born until erased_at is gone and stays gone; what the same id does afterwards is new.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from server.storage.migrations import sync_path
+
+FILE_NAME = "erased.jsonl"
+SALT_BYTES = 16
+
+Kind = Literal["visitor", "user"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """One erased id. Units: erased_at is milliseconds since the epoch, UTC."""
+
+    salt: str
+    site: str
+    kind: str
+    digest: str
+    erased_at: int
+
+    def is_of(self, site: str, kind: Kind, value: str) -> bool:
+        """Return whether this is the tombstone of an id."""
+        return (self.site, self.kind) == (site, kind) and self.digest == digest_of(self.salt, site, kind, value)
+
+
+def digest_of(salt: str, site: str, kind: str, value: str) -> str:
+    """Return the digest by which an erased id is known."""
+    return hashlib.sha256(f"{salt}/{site}/{kind}/{value}".encode()).hexdigest()
+
+
+def read_tombstones(path: Path) -> list[Tombstone]:
+    """Return all tombstones of a file, none when there is no file. A line that was cut off by a crash is none."""
+    found = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            found.append(Tombstone(**orjson.loads(line)))
+        except (orjson.JSONDecodeError, TypeError):
+            continue
+    return found
+
+
+def add_tombstones(path: Path, site: str, ids: Sequence[tuple[Kind, str]], now_ms: int) -> list[Tombstone]:
+    """Return the tombstones of these ids, once they are on disk. Errors: OSError."""
+    known = read_tombstones(path)
+    salt = known[-1].salt if known else secrets.token_hex(SALT_BYTES)
+    made = [
+        Tombstone(salt=salt, site=site, kind=kind, digest=digest_of(salt, site, kind, value), erased_at=now_ms)
+        for kind, value in ids
+    ]
+    _append(path, made)
+    return made
+
+
+def merge_tombstones(path: Path, others: Iterable[Tombstone]) -> None:
+    """Add those that the file does not have. Errors: OSError."""
+    known = set(read_tombstones(path))
+    _append(path, [each for each in dict.fromkeys(others) if each not in known])
+
+
+def _append(path: Path, tombstones: Sequence[Tombstone]) -> None:
+    if not tombstones:
+        return
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        # a line that a crash cut off must not swallow the next
+        file.write(b"".join(b"\n" + orjson.dumps(asdict(each)) for each in tombstones) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync_path(path.parent)

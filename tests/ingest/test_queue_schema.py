@@ -1,0 +1,108 @@
+"""An older queue file is brought to date, kept as it was beside it, and survives a kill at every step of that."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from server.ingest import queue_schema
+from server.ingest.queue import Queue
+from server.storage import migrations
+from server.storage.migrations import SchemaError, copy_name
+
+KILLED_AT = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from server.ingest.queue_file import open_database
+from server.ingest.queue_schema import bring_to_date
+path, left = Path(sys.argv[1]), int(sys.argv[2])
+database = open_database(path)
+def count(_statement):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+database.set_trace_callback(count)
+bring_to_date(database, path)
+"""
+
+
+@pytest.fixture
+def old_file(tmp_path: Path) -> Path:
+    """A file of version 1: five events were accepted, two of them wait, one was rejected, one set aside."""
+    path = tmp_path / "queue.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(queue_schema.STEPS[0])
+        database.execute("pragma user_version = 1")
+        database.execute("insert into meta values ('queue_id', 'the-old-one')")
+        database.executemany("insert into waiting (event) values (?)", [(b'{"id": "%d"}' % n,) for n in range(5)])
+        database.execute("delete from waiting where seq <= 3")
+        for code in ("bad_name", "store_refused"):
+            database.execute(
+                "insert into rejected (received_at, source, code, message, payload) values"
+                " (1, 'page', ?, 'm', x'7b7d')",
+                (code,),
+            )
+        database.commit()
+    return path
+
+
+def check_new(path: Path) -> None:
+    queue = Queue(path)
+    counts = queue.counts()
+    queue.close()
+    assert queue.queue_id == "the-old-one"
+    assert (counts.accepted, counts.stored, counts.queued, counts.set_aside) == (5, 2, 2, 1)
+    assert counts.accepted == counts.stored + counts.waiting
+    assert (counts.received, counts.rejected) == (6, {"bad_name": 1})
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute("pragma user_version").fetchone()[0])
+
+
+def test_an_older_file_is_brought_to_date_and_kept_as_it_was(old_file: Path) -> None:
+    check_new(old_file)
+    copy = copy_name(old_file, queue_schema.VERSION)
+    assert (version_of(old_file), version_of(copy)) == (queue_schema.VERSION, 1)
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("select count(*) from waiting").fetchone() == (2,)
+
+
+def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(old_file: Path, tmp_path: Path) -> None:
+    original = old_file.read_bytes()
+    killed = 0
+    while True:
+        for leftover in tmp_path.glob("queue.sqlite*"):
+            leftover.unlink()
+        old_file.write_bytes(original)
+        done = subprocess.run([sys.executable, "-c", KILLED_AT, str(old_file), str(killed)], check=False)
+        for copy in tmp_path.glob("*.before-v2"):
+            assert version_of(copy) == 1, "a copy that has its name is whole"
+        check_new(old_file)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -9
+        killed += 1
+    assert killed > 8, "each statement of the change was a place to die at"
+
+
+def test_a_file_from_the_future_is_refused_untouched(old_file: Path) -> None:
+    with closing(sqlite3.connect(old_file)) as database:
+        database.execute("pragma user_version = 99")
+        database.execute("pragma journal_mode = wal")
+    before = old_file.read_bytes()
+    with pytest.raises(SchemaError, match=r"format 99.*newer version"):
+        Queue(old_file)
+    assert old_file.read_bytes() == before
+
+
+def test_without_room_for_the_copy_nothing_is_changed(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "SPARE_BYTES", 2**62)
+    with pytest.raises(SchemaError, match="Free some space"):
+        Queue(old_file)
+    assert version_of(old_file) == 1
