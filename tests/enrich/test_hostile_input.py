@@ -1,5 +1,7 @@
 """No input raises: the whole of enrichment over arbitrary text, lone surrogates and NUL included."""
 
+from ipaddress import IPv6Address
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,8 +10,10 @@ from server.enrich.campaign import MAX_VALUE_CHARS, click_ids_from_url, utm_from
 from server.enrich.channels import channel_of
 from server.enrich.client_ip import parse_ip, resolve_client_ip, truncate_ip
 from server.enrich.geo import Geo
+from server.enrich.page_url import split_url
 from server.enrich.referrer import referrer_domain
 from server.enrich.user_agent import Hints, create_hints, describe
+from server.ingest.address_policy import scrub_payload
 from server.proxies import parse_networks
 
 CHANNELS = {"direct", "organic", "social", "email", "referral", "paid"}
@@ -100,3 +104,29 @@ def test_any_address_gives_short_clean_values(text: str, before: str) -> None:
         assert 0 < len(value) <= MAX_VALUE_CHARS
         value.encode()
         assert "\x00" not in value
+
+
+@no_deadline
+@given(st.integers(0, 2**128 - 1) | st.integers(0, 2**32 - 1).map(lambda low: 0x64FF9B << 96 | low), st.booleans())
+def test_any_ipv6_address_is_looked_up_and_truncated(number: int, is_6to4: bool) -> None:
+    address = str(IPv6Address(number >> 16 | 0x2002 << 112 if is_6to4 else number))
+    assert GEO.lookup(address).city is None
+    assert resolve_client_ip("10.0.0.1", [f"[{address}%eth0]:443"], TRUSTED).ip == parse_ip(address)
+    assert parse_ip(truncate_ip(address)) == truncate_ip(address) != ""
+
+
+@no_deadline
+@given(texts, st.frozensets(texts, max_size=3))
+def test_any_page_address_is_split_and_any_origin_is_own(url: str, origins: frozenset[str]) -> None:
+    host, path = split_url(url)
+    assert host != ""
+    assert host is None or path is not None
+    assert referrer_domain(url, host, origins) is None or host is None
+
+
+@no_deadline
+@given(st.binary(max_size=500) | texts.map(lambda text: text.encode(errors="replace")), st.ip_addresses().map(str))
+def test_no_payload_keeps_an_address(payload: bytes, ip: str) -> None:
+    sent = payload + b' {"ip":"' + ip.encode() + b'"} ' + ip.encode()
+    assert scrub_payload(sent, ip, "full") == sent
+    assert b'{"ip":"' + ip.encode() + b'"}' not in scrub_payload(sent, None, "none")

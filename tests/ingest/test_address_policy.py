@@ -1,7 +1,7 @@
 import orjson
 import pytest
 
-from server.ingest.address_policy import keep_ip, scrub_payload
+from server.ingest.address_policy import MAX_FIELDS, keep_ip, scrub_payload
 from server.settings import IpPolicy
 
 
@@ -50,3 +50,8 @@ def test_scrubbed_payload_can_be_sent_again() -> None:
         "props": {"a": [1, None]},
         "name": "",
     }
+
+
+def test_payload_of_nothing_but_addresses_is_cut() -> None:
+    scrubbed = scrub_payload(b'{"ip":"203.0.113.7"}' * 1000, None, "truncated")
+    assert scrubbed == b'{"ip":"203.0.113.0"}' * MAX_FIELDS + b'{"'
