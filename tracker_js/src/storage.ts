@@ -11,9 +11,13 @@ import { prefix } from "./options";
 type Store = Record<string, string>;
 type Text = string | undefined;
 
-// a sandboxed frame throws at the mere mention of localStorage
-const store = (guard(() => localStorage)() || {}) as Store;
+// a sandboxed frame throws at the mere mention of localStorage, and some web views have null there
+const allowed = guard(() => localStorage)() as Store | null | undefined;
+const store = allowed || {};
 const overflow: Store = {};
+
+/** Returns whether everything is kept in memory, for this page only. */
+export const isForgetful = (): boolean => !allowed;
 
 /** Returns what a text holds; undefined when it is no JSON. */
 export const parseJson = guard((text: Text): unknown => text && JSON.parse(text));

@@ -10,9 +10,9 @@ import { clearQueue, isQueued, readAuthRefusal } from "./queue";
 import { common, record, release } from "./recorder";
 import { flush, resume, startSender } from "./sender";
 import { endSession, renewSession } from "./session";
-import { erase, findKeys } from "./storage";
+import { erase, findKeys, isForgetful } from "./storage";
 import type { Stub, StubCall } from "./stub";
-import { debug, off, on } from "./topics";
+import { debug, emit, off, on } from "./topics";
 import { setBase } from "./transport";
 import type { AuthResult, Operation, Options, Tracker } from "./types";
 import { uuid } from "./uuid";
@@ -85,7 +85,11 @@ const methods: Methods = {
   on,
   off,
   onReady: (callback: () => void) => callback(),
-  debug,
+  debug(isOn: boolean) {
+    debug(isOn);
+    // found out when nobody could have listened yet
+    if (isForgetful()) emit("fault", "storage forbidden");
+  },
 };
 
 for (const name in methods) methods[name] = guard(methods[name]!);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { collector, keysInStorage, openPage, pass, setNavigator, START_MS } from "./browser";
+import { collector, keysInStorage, limitStorage, openPage, pass, setNavigator, START_MS } from "./browser";
 
 const LANDING = ["$session_start", "$page_view"];
 const find = (name: string) => collector.stored.filter((event) => event.name === name);
@@ -275,6 +275,14 @@ test("prints nothing, but for debug, which prints events, drops and faults", asy
   tracker.debug(false);
   tracker.track("Quiet");
   expect(log).toHaveBeenCalledTimes(4);
+});
+
+test("says in debug that it works in memory", async () => {
+  limitStorage("forbidden");
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const { tracker } = await openPage();
+  tracker.debug(true);
+  expect(log.mock.calls).toEqual([["tracker", "fault", "storage forbidden"]]);
 });
 
 describe("the beacon", () => {
