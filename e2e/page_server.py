@@ -21,12 +21,16 @@ _HOLD_TIMEOUT_S = 20.0
 
 
 class PageServer:
-    """Owns the socket and its thread. Shape: base_url is of another site than the tracker's 127.0.0.1."""
+    """Owns the socket and its thread.
+
+    Shape: base_url is of another site than the tracker's 127.0.0.1; asked are the paths that were asked for.
+    """
 
     def __init__(self, tracker_url: str) -> None:
         self._tracker_url = tracker_url
         self._may_load = threading.Event()
         self._may_load.set()
+        self.asked: list[str] = []
         self._http = _Http(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         self._thread.start()
@@ -66,11 +70,12 @@ class PageServer:
         return "text/html; charset=utf-8", text.encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        read = self._read
+        read, asked = self._read, self.asked
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
+                asked.append(path)
                 found = read(path)
                 # browsers ask for an icon of their own accord; its absence is no fault of the page
                 missing = HTTPStatus.NO_CONTENT if path == "/favicon.ico" else HTTPStatus.NOT_FOUND
@@ -78,7 +83,8 @@ class PageServer:
                 content_type, body = found or ("text/plain", b"" if missing == HTTPStatus.NO_CONTENT else b"not here")
                 self.send_response(HTTPStatus.OK if found else missing)
                 self.send_header("Content-Type", content_type)
-                self.send_header("Cache-Control", "no-store")
+                # not `no-store`: Firefox would not keep the page in its back-forward cache
+                self.send_header("Cache-Control", "no-cache")
                 self.end_headers()
                 self.wfile.write(body)
 

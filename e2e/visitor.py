@@ -15,7 +15,7 @@ HIDE_AUTOMATION = "--disable-blink-features=AutomationControlled"
 # what a failed request looks like in Chromium's console and in Firefox's
 FAILED_REQUEST = ("net::ERR_", "CORS request did not succeed")
 # The tracker looks for the widest domain that takes its cookie, and Firefox tells of each that does not. A named host
-# has none of them (see quiet/), the shop's address of numbers has two.
+# has none of them (see inclusion/), the shop's address of numbers has two.
 _REFUSED_DOMAIN = "has been rejected for invalid domain"
 _TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI, sourceFile}) => {

@@ -33,6 +33,9 @@ SYSTEM: dict[str, tuple[str, ...]] = {
 WEBKIT_DRIVER = "/usr/bin/WebKitWebDriver"
 # an unpatched Firefox is spoken to by another protocol than Playwright's own
 _SYSTEM_OPTIONS: dict[str, dict[str, str]] = {"firefox": {"channel": "moz-firefox"}}
+# a machine of servers has no mouse, and `pointer: none` is what a page would be told
+_MOUSE_BLINK = "--blink-settings=primaryPointerType=4,availablePointerTypes=4,primaryHoverType=2,availableHoverTypes=2"
+_MOUSE_PREFS = {"ui.primaryPointerCapabilities": 6, "ui.allPointerCapabilities": 6}
 _SCREEN = "1400x1000x24"
 _SCRIPT_TIMEOUT_S = 15
 _LOAD_TIMEOUT_S = 20
@@ -108,7 +111,7 @@ def _start_chromium(agent: str, arguments: list[str], prefs: dict[str, Any]) -> 
         options.add_experimental_option("prefs", prefs)
     own = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking"]
     # without it navigator.webdriver is true, which marks every event as a robot's
-    own.append("--disable-blink-features=AutomationControlled")
+    own += ["--disable-blink-features=AutomationControlled", _MOUSE_BLINK]
     for argument in (*own, *([f"--user-agent={agent}"] if agent else []), *arguments):
         options.add_argument(argument)
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(_find("chromedriver", ())))
@@ -120,7 +123,7 @@ def _start_firefox(agent: str, arguments: list[str], prefs: dict[str, Any]) -> W
     for argument in ("-headless", *arguments):
         options.add_argument(argument)
     named = {"general.useragent.override": agent} if agent else {}
-    for name, value in {**named, **prefs}.items():
+    for name, value in {**_MOUSE_PREFS, **named, **prefs}.items():
         options.set_preference(name, value)
     return webdriver.Firefox(options=options, service=webdriver.FirefoxService(_geckodriver()))
 

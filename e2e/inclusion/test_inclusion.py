@@ -56,3 +56,16 @@ def test_page_gets_one_global_and_no_cookie_of_the_trackers_host(
     page.goto(pages.url("inclusion/frame"))
     assert own - set(page.evaluate("Object.getOwnPropertyNames(window)")) == {"tracker"}
     assert visitor.context.cookies(footfall.base_url) == []
+
+
+def test_widest_domain_takes_the_cookie_and_nothing_is_said(
+    visitor: Visitor, footfall: Footfall, pages: PageServer
+) -> None:
+    page = visitor.page
+    page.goto(pages.url("inclusion/bare").replace("//localhost", "//www.shop.localhost"))
+    page.evaluate("tracker.flush()")
+    [cookie] = visitor.context.cookies()
+    assert cookie["domain"] == ".shop.localhost"
+    # Firefox tells the console of every domain that refuses a cookie
+    assert visitor.noise == []
+    assert names(footfall.events()) == ["$session_start", "$page_view", "At once"]
