@@ -2,7 +2,7 @@
  * Builds what pages load into the server (the script tag's bundle, the inline stub, the optional plugins), and the npm
  * package into dist.
  *
- * esbuild bundles; swc minifies what pages load, because it inlines across functions: seven per cent fewer bytes;
+ * esbuild bundles; swc and uglify-js minify what pages load: eight per cent fewer bytes than esbuild's own minifier;
  * pack.mjs takes three per cent more from the tracker itself.
  * The same source gives the same bytes, so `make check` can compare: an argument names another folder than the server's.
  */
@@ -12,6 +12,7 @@ import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { fileURLToPath } from "node:url";
 import { minify } from "@swc/core";
 import { build } from "esbuild";
+import { minify as uglify } from "uglify-js";
 import { pack } from "./pack.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
@@ -38,10 +39,15 @@ const bundle = (entry, options) =>
     define: { __VERSION__: JSON.stringify(version), ...options.define },
   });
 
-/** Writes one file into the server and returns its text. */
-const buildForPages = async (entry, file, options = {}, isPacked = false) => {
-  const { outputFiles } = await bundle(entry, { format: "iife", write: false, ...options });
-  const { code } = await minify(outputFiles[0].text, {
+/**
+ * Returns a script with the same meaning and fewer characters.
+ *
+ * swc inlines across functions, uglify-js folds statements; then swc gives short names, alike in all functions.
+ */
+const shorten = async (text, module) => {
+  const plain = { ecma: 2020, module, format: { ascii_only: true, comments: false } };
+  const inlined = await minify(text, {
+    ...plain,
     // unsafe: texts are joined with + instead of templates, the same but for objects that are two different texts;
     // regular expressions stand where they are used, the same for those without a state
     compress: {
@@ -52,12 +58,23 @@ const buildForPages = async (entry, file, options = {}, isPacked = false) => {
       unsafe_regexp: true,
       toplevel: true,
     },
-    mangle: { toplevel: true },
-    ecma: 2020,
-    module: options.format === "esm",
-    format: { ascii_only: true, comments: false },
+    mangle: false,
   });
-  const licences = outputFiles[0].text.match(/\/\*![^]*?\*\/\n/g) || [];
+  const folded = uglify(inlined.code, {
+    module,
+    compress: { passes: 4, unsafe: true, pure_getters: true },
+    mangle: false,
+  });
+  if (folded.error) throw folded.error;
+  return (await minify(folded.code, { ...plain, compress: false, mangle: { toplevel: true } })).code;
+};
+
+/** Writes one file into the server and returns its text. */
+const buildForPages = async (entry, file, options = {}, isPacked = false) => {
+  const { outputFiles } = await bundle(entry, { format: "iife", write: false, ...options });
+  const [{ text }] = outputFiles;
+  const code = await shorten(text, options.format === "esm");
+  const licences = text.match(/\/\*![^]*?\*\/\n/g) || [];
   const written = `${licences.join("")}${isPacked ? pack(code) : code}\n`;
   writeFileSync(`${static_}/${file}`, written);
   return written;

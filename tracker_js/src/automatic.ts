@@ -8,20 +8,17 @@ import { watchPageViews } from "./plugins/page_views";
 import { recordAutomatic } from "./recorder";
 import type { Stub } from "./stub";
 
-let viewed = "";
-
 /** Starts everything; returns a function that tells at once of a view that is still to be told. */
 export const startAutomatic = (stub: Partial<Stub>): (() => void) => {
   setMoment(stub.t);
   setReferrer(stub.r ?? document.referrer);
   const tellView = watchPageViews((url) => {
-    if (views && viewed !== url) setReferrer(viewed);
-    viewed = url;
+    const landing = !views && stub.u;
+    countView(url);
     // a router may have changed the address before this script came; the tags were in the first one
-    const landed = readPage((!views && stub.u) || url);
+    const landed = readPage(landing || url);
     const campaign = readCampaign(landed.url);
     const page = readPage(url);
-    countView();
     if (campaign) recordAutomatic("$utm_hit", campaign, landed, JSON.stringify(campaign));
     recordAutomatic("$page_view", describePage(page), page);
   });

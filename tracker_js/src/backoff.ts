@@ -14,9 +14,9 @@ const MAX_MS = 3e5;
 export const MAX_WAIT_MS = 36e5;
 
 /** Units: failures in a row; told_ms is what the server asked for with Retry-After, nothing when it is not above 0. */
-export const delayAfter = (failures: number, told_ms = 0): number =>
-  told_ms > 0
-    ? Math.min(MAX_WAIT_MS, told_ms + Math.random() * FLOOR_MS)
+export const delayAfter = (failures: number, told_ms: number | undefined): number =>
+  told_ms! > 0
+    ? Math.min(MAX_WAIT_MS, told_ms! + Math.random() * FLOOR_MS)
     : FLOOR_MS + Math.random() * Math.min(MAX_MS, YOUNG_MS * 2 ** Math.max(0, failures - YOUNG_FAILURES));
 
 /** Returns what a Retry-After header asks for, seconds or a date; nothing above 0 where it asks for nothing. */

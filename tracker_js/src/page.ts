@@ -8,11 +8,13 @@ export type Moment = [time_ms?: number | undefined, url?: string | undefined];
 
 let moment: Moment = [];
 let referrer = "";
+let viewed = "";
 /** How many views there were in this page. */
 export let views = 0;
 
-export const countView = (): void => {
-  views++;
+export const countView = (url: string): void => {
+  if (views++ && viewed !== url) referrer = viewed;
+  viewed = url;
 };
 
 /** Makes what is recorded until the next call belong to that moment; to the present when it is left out. */

@@ -64,9 +64,9 @@ export const readAuthRefusal = (id: string): string => {
 export const clearQueue = (reason: string): void => findKeys(KEY).forEach((id) => dropEvent(id, reason));
 
 /** Errors: throws when the event is no JSON, and keeps nothing then. */
-export const putEvent = (...queued: Queued): void => {
-  const key = KEY + queued[1].id;
-  granted_bytes -= countBytes(prefix + key + save(key, queued));
+export const putEvent = (visitor: Visitor, event: TrackedEvent): void => {
+  const key = KEY + event.id;
+  granted_bytes -= countBytes(prefix + key + save(key, [visitor, event]));
   if (granted_bytes >= 0) return;
   const rows = list();
   let room_bytes = rows.reduce((room, [, , bytes]) => room - bytes, MAX_BYTES);

@@ -41,7 +41,7 @@ const put = (event: TrackedEvent, visitor: Visitor): unknown => {
   return kick();
 };
 
-const commit = ([event, campaign]: Held): unknown => {
+const commit = (event: TrackedEvent, campaign?: string): unknown => {
   const refusal = readRefusal();
   if (refusal) return tellDrop(event, refusal);
   if (isPending()) {
@@ -73,7 +73,7 @@ export const record = (name: string, props: Props, page = readPage(), campaign?:
     page,
     props,
   };
-  if (takeToken()) commit([event, campaign]);
+  if (takeToken()) commit(event, campaign);
   else tellDrop(event, "rate_limited");
   return event.id;
 };
@@ -84,4 +84,4 @@ export const recordAutomatic = (name: string, props: Props, page?: Page, campaig
 };
 
 /** Takes up the held events after a decision. */
-export const release = (): void => held.splice(0).forEach(commit);
+export const release = (): void => held.splice(0).forEach((each) => commit(...each));

@@ -47,8 +47,6 @@ let isRunning = false;
 
 const maySend = (): boolean => blocked < MAX_BLOCKED && isAllowed();
 
-const saveWait = (...wait: Wait): unknown => save(KEY, wait);
-
 /** Returns the stored wait, with what is left of it in place of its end. */
 const readWait = (): Wait => {
   const [failures, until_ms, isTold] = loadList(KEY) as Wait;
@@ -99,12 +97,12 @@ const sendOne = async (): Promise<unknown> => {
   sent_ms = Date.now();
   blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
   if (isSettled) {
-    if (failures !== 0) saveWait(0, 0);
+    if (failures !== 0) save(KEY, [0, 0]);
     return true;
   }
   const next = (failures || 0) + 1;
   const delay_ms = delayAfter(next, reply[2]);
-  if (!blocked) saveWait(next, sent_ms + delay_ms, reply[2]! > 0);
+  if (!blocked) save(KEY, [next, sent_ms + delay_ms, reply[2]! > 0]);
   return schedule(delay_ms);
 };
 
@@ -149,7 +147,7 @@ export const startSender = (): void => {
   listen("visibilitychange", resume);
   listen("online", () => {
     const [failures, left_ms, isTold] = readWait();
-    if (left_ms && !isTold) saveWait(failures, 0);
+    if (left_ms && !isTold) save(KEY, [failures, 0]);
     blocked = 0;
     void flush();
   });

@@ -92,13 +92,13 @@ const methods: Methods = {
   },
 };
 
-for (const name in methods) methods[name] = guard(methods[name]!);
+export const tracker = { version } as unknown as Tracker & Methods;
 
-export const tracker = Object.assign(methods, { version }) as unknown as Tracker;
+for (const name in methods) tracker[name] = guard(methods[name]!);
 
 export const carryOut = ([method, args, time_ms, url, resolve]: StubCall): void => {
   setMoment(time_ms, url);
-  resolve(methods[method]!(...(args as never[])));
+  resolve(tracker[method]!(...(args as never[])));
   setMoment();
 };
 

@@ -35,11 +35,11 @@ const writeCookie = guard((value: string, age_s: number): void => {
 });
 
 /** Makes this the visitor of all tabs and subdomains. */
-export const setVisitor = (...visitor: Visitor): Visitor => {
-  save(KEY, visitor);
-  writeCookie(`${visitor[0]}.${Date.now()}`, YEAR_S);
+export const setVisitor = (visitor_id: string, user_id: string | null): Visitor => {
+  save(KEY, [visitor_id, user_id]);
+  writeCookie(`${visitor_id}.${Date.now()}`, YEAR_S);
   isAgreed = true;
-  return visitor;
+  return [visitor_id, user_id];
 };
 
 /** Returns the visitor. On arrival the cookie decides, because subdomains share it; then the tabs' storage does. */

@@ -1,1 +1,1 @@
-var e=(e,t)=>t("message",({origin:t,data:a})=>{if("https://calendly.com"!==t||a?.event!=="calendly.event_scheduled")return;let{event:l,invitee:d}=a.payload||{};e.track("$calendly_invitee_created",{event_uri:l?.uri,invitee_uri:d?.uri})});export{e as default};
+var e=(e,t)=>t("message",({origin:t,data:a})=>{"https://calendly.com"===t&&"calendly.event_scheduled"===a?.event&&({event:t,invitee:a}=a.payload||{},e.track("$calendly_invitee_created",{event_uri:t?.uri,invitee_uri:a?.uri}))});export{e as default};
