@@ -53,6 +53,7 @@ def _api() -> list[BaseRoute]:
         *_both("/api/export", events.get_export),
         *_both("/api/stats", stats.get_stats),
         *_both("/api/rejected", rejected.get_rejected),
+        *_both("/api/rejected/replay", rejected.post_replay, "POST"),
         *_both("/api/live", live.get_live),
     ]
 

@@ -40,6 +40,7 @@ from server.ingest.checkpoints import Checkpoints
 from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue_file import Submission, count_verdicts, insert_records, insert_rest, open_database
 from server.ingest.queue_schema import bring_to_date
+from server.ingest.rejected import RejectedFilter, select_rejected
 
 IDS_KEPT_DAYS = 35
 MAX_PENDING_BYTES = 64 * 1024 * 1024
@@ -140,21 +141,10 @@ class Queue:
         with contextlib.closing(open_database(self._path)) as database:
             return read_counts(database)
 
-    def list_rejected(self, limit: int, before: int | None, site: str | None) -> list[dict[str, Any]]:
-        """Return rejected events, newest first, as rows by column.
-
-        Shape:  before is the number to go on from; site None means all; the site `default` also sees what
-                named no known site.
-        """
+    def list_rejected(self, wanted: RejectedFilter, limit: int) -> list[dict[str, Any]]:
+        """Return rejected events, newest first, as rows by column; blocks shortly."""
         with contextlib.closing(open_database(self._path)) as database:
-            database.row_factory = sqlite3.Row
-            rows = database.execute(
-                "select * from rejected where seq < coalesce(:before, 9223372036854775807)"
-                " and (:site is null or site = :site or (site is null and :site = 'default'))"
-                " order by seq desc limit :limit",
-                {"before": before, "site": site, "limit": limit},
-            )
-            return [dict(row) for row in rows]
+            return select_rejected(database, wanted, limit)
 
     def close(self) -> None:
         """Commit what is pending, stop the committer, close the file."""

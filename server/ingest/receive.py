@@ -15,6 +15,7 @@ from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission
 from server.ingest.rejected import RejectedEvent
+from server.ingest.replay_context import encode_context
 from server.ingest.values import clean_text
 from server.settings import IpPolicy
 
@@ -91,6 +92,7 @@ def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) 
         code=error.code,
         message=clean_text(error.message),
         payload=scrub_payload(encode_original(raw), beacon.ip, ip_policy),
+        context=encode_context(beacon, ip_policy),
     )
 
 

@@ -28,6 +28,17 @@ _PAGING: dict[str, Json] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     "cursor": _TEXT,
 }
+_REJECTED: dict[str, Json] = {"site": _TEXT, "code": _TEXT, "since": _INSTANT, "until": _INSTANT}
+_REPLAY: Json = {
+    "type": "object",
+    "properties": {
+        **_REJECTED,
+        "ids": {"type": "array", "items": {"type": ["string", "integer"]}, "maxItems": 1000},
+        "all": {"type": "boolean"},
+        "dry_run": {"type": "boolean"},
+        "cursor": _TEXT,
+    },
+}
 _KEY: Json = {"security": [{"secret_key": []}]}
 
 
@@ -66,7 +77,10 @@ def _paths() -> dict[str, Json]:
             )
         },
         "/api/stats": {"get": _KEY | _operation("Counts by dimensions", {"type": "object"}, query=_stats_query())},
-        "/api/rejected": {"get": _KEY | _operation("Rejected events", {"type": "object"}, query=_PAGING)},
+        "/api/rejected": {"get": _KEY | _operation("Rejected events", {"type": "object"}, query=_REJECTED | _PAGING)},
+        "/api/rejected/replay": {
+            "post": _KEY | _operation("Replay rejected events", {"type": "object"}, body=_REPLAY),
+        },
         "/api/live": {"get": _KEY | _operation("What arrives now, as server-sent events", None)},
         "/api/catalogue": {"get": _operation("The system events as JSON Schema", {"type": "object"})},
         "/api/debug/ip": {

@@ -1,5 +1,6 @@
-"""`GET /api/rejected`: what could not be accepted, with reason and original payload."""
+"""`/api/rejected`: what could not be accepted, with reason and original payload, and its replay after a fix."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -7,30 +8,115 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.errors import BadRequest
-from server.events.wire import write_instant
+from server.events.wire import decode, read_instant, write_instant
+from server.ingest.rejected import RejectedFilter
+from server.ingest.replay import Replayer
 from server.web.answers import JsonAnswer
-from server.web.queries import parts_of, read_limit
+from server.web.parts import Parts
+from server.web.queries import parts_of, read_limit, read_time
+from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+_CHOICES = {"ids", "code", "site", "since", "until", "all", "dry_run", "cursor"}
 
 
 async def get_rejected(request: Request) -> Response:
     """Return rejected events, newest first, and the cursor of the rest."""
     parts = parts_of(request)
-    site = parts.auth.readable_site(request)
-    limit = read_limit(request.query_params, DEFAULT_LIMIT, MAX_LIMIT)
-    cursor = request.query_params.get("cursor")
-    if cursor and not (cursor.isascii() and cursor.isdecimal()):
+    query = request.query_params
+    wanted = RejectedFilter(
+        site=_site(parts, request, query.get("site")),
+        code=query.get("code") or None,
+        since_ms=read_time(query, "since"),
+        until_ms=read_time(query, "until"),
+        before=_cursor(query.get("cursor")),
+    )
+    limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
+    rows = await run_in_threadpool(parts.queue.list_rejected, wanted, limit + 1)
+    return JsonAnswer({"rejected": [_told(row) for row in rows[:limit]], "next": _next(rows, limit)})
+
+
+async def post_replay(request: Request) -> Response:
+    """Have rejected events go through the pipeline again, up to MAX_LIMIT of them, newest first."""
+    parts = parts_of(request)
+    own_site = _site(parts, request, None)
+    chosen, _ = decode(await read_body(RequestHead(request.scope), request.receive))
+    if not isinstance(chosen, dict) or not set(chosen) <= _CHOICES:
+        raise BadRequest("invalid_choice", f"The body is a JSON object of {', '.join(sorted(_CHOICES))}.")
+    if not set(chosen) - {"dry_run", "cursor"}:
+        raise BadRequest(
+            "nothing_chosen", "Nothing was chosen.", hint='Name ids, code, site, since or until, or "all": true.'
+        )
+    site = _site(parts, request, chosen.get("site")) if "site" in chosen else own_site
+    rows = await run_in_threadpool(parts.queue.list_rejected, _wanted(chosen, site), MAX_LIMIT + 1)
+    replayer = Replayer(pipeline=parts.receiver.pipeline, queue=parts.queue, sites=parts.sites)
+    done = await replayer.replay(rows[:MAX_LIMIT], is_dry=chosen.get("dry_run") is True)
+    return JsonAnswer(
+        {
+            "accepted": done.accepted,
+            "duplicate": done.duplicate,
+            "rejected": done.remaining,
+            "dry_run": chosen.get("dry_run") is True,
+            "next": _next(rows, MAX_LIMIT),
+        }
+    )
+
+
+def _wanted(chosen: Mapping[str, Any], site: str | None) -> RejectedFilter:
+    ids = chosen.get("ids")
+    if ids is not None and not (isinstance(ids, list) and len(ids) <= MAX_LIMIT and all(_is_id(each) for each in ids)):
+        raise BadRequest("bad_ids", f"ids is a list of at most {MAX_LIMIT} ids: rejected_id or the event's own id.")
+    code = chosen.get("code")
+    if code is not None and not isinstance(code, str):
+        raise BadRequest("bad_code", "code is a text.")
+    return RejectedFilter(
+        site=site,
+        code=code,
+        ids=ids,
+        since_ms=_instant(chosen, "since"),
+        until_ms=_instant(chosen, "until"),
+        before=_cursor(chosen.get("cursor")),
+    )
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) or (type(value) is int and 0 <= value < 2**63)
+
+
+def _instant(chosen: Mapping[str, Any], name: str) -> int | None:
+    if chosen.get(name) is None:
+        return None
+    found = read_instant(chosen[name])
+    if found is None:
+        raise BadRequest(f"bad_{name}", f"{name} is no instant.", "Use RFC 3339, for example 2026-11-23T14:00:00Z.")
+    return found
+
+
+def _site(parts: Parts, request: Request, named: Any) -> str | None:
+    own_site = parts.auth.readable_site(request)
+    if not named or named == own_site:
+        return own_site
+    if own_site is not None or not isinstance(named, str):
+        raise BadRequest("other_site", f"This key reads the site {own_site!r} only.", "Leave `site` out.")
+    return named
+
+
+def _cursor(cursor: Any) -> int | None:
+    if not cursor:
+        return None
+    if not (isinstance(cursor, str) and cursor.isascii() and cursor.isdecimal() and int(cursor) < 2**63):
         raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
-    before = int(cursor) if cursor else None
-    rows = await run_in_threadpool(parts.queue.list_rejected, limit + 1, before, site)
-    following = str(rows[limit - 1]["seq"]) if len(rows) > limit else None
-    return JsonAnswer({"rejected": [_told(row) for row in rows[:limit]], "next": following})
+    return int(cursor)
+
+
+def _next(rows: list[dict[str, Any]], limit: int) -> str | None:
+    return str(rows[limit - 1]["seq"]) if len(rows) > limit else None
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
     return {
+        "rejected_id": row["seq"],
         "id": row["event_id"],
         "received_at": write_instant(row["received_at"]),
         "site": row["site"],

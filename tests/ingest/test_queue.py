@@ -11,7 +11,7 @@ from server.errors import Unavailable
 from server.ingest.expiry import expire_ids
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
 from server.ingest.queue_file import MAX_REJECTED, Record, Submission, id_key, open_database
-from server.ingest.rejected import RejectedEvent
+from server.ingest.rejected import RejectedEvent, RejectedFilter
 from tests.conftest import StandingClock
 from tests.factories import NOW_MS, make_id
 
@@ -159,11 +159,11 @@ async def test_two_queues_on_one_file_order_each_other(path: Path, clock: Standi
 async def test_rejected_events_are_kept_newest_first_and_bounded(queue: Queue) -> None:
     for start in range(0, MAX_REJECTED + 500, 500):
         await queue.submit(Submission((), [make_rejected(number) for number in range(start, start + 500)]))
-    found = queue.list_rejected(MAX_REJECTED + 100, None, None)
+    found = queue.list_rejected(RejectedFilter(), MAX_REJECTED + 100)
     assert len(found) == MAX_REJECTED
     assert found[0]["received_at"] == MAX_REJECTED + 499
-    assert queue.list_rejected(1, found[0]["seq"], None)[0]["received_at"] == MAX_REJECTED + 498
-    assert queue.list_rejected(1, None, "other") == []
+    assert queue.list_rejected(RejectedFilter(before=found[0]["seq"]), 1)[0]["received_at"] == MAX_REJECTED + 498
+    assert queue.list_rejected(RejectedFilter(site="other"), 1) == []
 
 
 async def test_old_ids_are_forgotten_and_young_ones_not(queue: Queue, path: Path, clock: StandingClock) -> None:

@@ -12,6 +12,7 @@ import pytest
 from server.events.model import COLUMNS
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission
+from server.ingest.rejected import RejectedFilter
 from server.ingest.writer import Writer
 from server.storage.duckdb import DuckDBStore
 from tests.factories import NOW_MS, make_id
@@ -48,7 +49,7 @@ def move_all(path: Path, folder: Path) -> tuple[set[str], list[dict[str, object]
     assert writer.wait_until_idle(20)
     writer.close()
     stored = {row[0] for row in store.query("select id from events", {})}
-    rejected = queue.list_rejected(1000, None, None)
+    rejected = queue.list_rejected(RejectedFilter(), 1000)
     queue.close()
     store.close()
     return stored, rejected

@@ -11,6 +11,7 @@ import pytest
 from server.events.model import COLUMNS
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission
+from server.ingest.rejected import RejectedFilter
 from server.ingest.writer import Writer
 from server.storage.base import StoreRefused
 from server.storage.duckdb import DuckDBStore
@@ -131,7 +132,7 @@ async def test_an_event_that_the_store_refuses_moves_aside_and_the_rest_goes_on(
     writer.close()
     assert ids(store) == sorted(record.event_id for record in records if b"POISON" not in record.event)
     await queue.submit(Submission(()))
-    (rejected,) = queue.list_rejected(10, None, None)
+    (rejected,) = queue.list_rejected(RejectedFilter(), 10)
     assert (rejected["event_id"], rejected["code"]) == (records[3].event_id, "store_refused")
     assert rejected["payload"] == records[3].event
     assert queue.counts().queued == 0

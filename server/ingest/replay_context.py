@@ -1,0 +1,47 @@
+"""What a rejected event's request told beside it, kept so that the event can go through the pipeline again.
+
+Shape: a JSON object with the fields of Beacon below; the address is kept only as far as the policy keeps addresses, so
+that under `none` a replayed event has no place.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from server.enrich.client_ip import truncate_ip
+from server.enrich.hints import Hints
+from server.events.model import Source
+from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, encode_original
+from server.ingest.beacon import Beacon
+from server.settings import IpPolicy
+from server.sites import Site
+
+_FIELDS = ("sent_ms", "visitor_id", "user_id", "user_agent", "is_trusted", "is_odd", "context")
+
+
+def kept_ip(ip: str | None, policy: IpPolicy) -> str | None:
+    """Return an address as far as the policy keeps it."""
+    if ip is None or policy == "none":
+        return None
+    return ip if policy == "full" else truncate_ip(ip)
+
+
+def encode_context(beacon: Beacon, policy: IpPolicy) -> bytes:
+    """Return the stored form; a context of absurd size is left out of it."""
+    told: dict[str, Any] = {name: getattr(beacon, name) for name in _FIELDS}
+    told |= {"ip": kept_ip(beacon.ip, policy), "hints": asdict(beacon.hints)}
+    encoded = encode_original(told)
+    if len(encoded) >= MAX_KEPT_PAYLOAD_BYTES:
+        encoded = encode_original(told | {"context": {}})
+    return encoded
+
+
+def decode_context(encoded: bytes, site: Site, source: Source, received_ms: int) -> Beacon:
+    """Return the request's beacon. Errors: ValueError when it was cut off."""
+    told = orjson.loads(encoded)
+    hints = dict(told["hints"])
+    hints["full_version_list"] = tuple((brand, version) for brand, version in hints["full_version_list"])
+    hints["form_factors"] = tuple(hints["form_factors"])
+    values = {name: told[name] for name in _FIELDS}
+    return Beacon(site=site, source=source, received_ms=received_ms, ip=told["ip"], hints=Hints(**hints), **values)
