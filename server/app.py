@@ -32,6 +32,7 @@ from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
 from server.ingest.writer import Writer
+from server.restoring import finish_restore
 from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
@@ -122,6 +123,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
     """Return the running parts: files open, threads started."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
+        finish_restore(settings.data_dir)
         keys = open_keys(settings)
         sites = complete_sites(settings, keys)
         path = settings.data_dir / "queue.sqlite"

@@ -62,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--output", type=Path, metavar="FILE", help="parquet needs one; default: standard output")
     for name in ("site", "name", "since", "until"):
         export.add_argument(f"--{name}", help="as in GET /api/events")
+    backup = _add(
+        commands, "backup", _backup, "write a copy of everything into a new folder, also while the server runs"
+    )
+    backup.add_argument("target", type=Path, metavar="TARGET", help="a new folder")
+    restore = _add(commands, "restore", _restore, "put a backup in the place of the data folder; the server is stopped")
+    restore.add_argument("source", type=Path, metavar="SOURCE", help="the folder of a backup")
+    restore.add_argument("--force", action="store_true", help="replace what the data folder holds, for good")
     doctor = _add(commands, "doctor", _doctor, "check folder, disk, keys, geo file, proxies and the running server")
     doctor.add_argument("--url", metavar="BASE", help="ask through this public address which visitor's address arrives")
     geo = _add(commands, "geo", _geo, "tell which file says where visitors are, and where an address is")
@@ -128,6 +135,19 @@ def _export(chosen: argparse.Namespace) -> int:
 
     filters = {name: getattr(chosen, name) for name in ("site", "name", "since", "until") if getattr(chosen, name)}
     return export(_settings(chosen), chosen.format, chosen.output, filters)
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    from server.backing import back_up
+
+    return back_up(_settings(chosen), chosen.target)
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    from server.restoring import restore
+
+    restore(chosen.source, _settings(chosen).data_dir, force=chosen.force)
+    return 0
 
 
 def _doctor(chosen: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.settings import Settings
-from server.web import catalogue, debug, demo, events, health, live, pages, plugins, rejected, script, stats
+from server.web import backup, catalogue, debug, demo, events, health, live, pages, plugins, rejected, script, stats
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -54,6 +54,7 @@ def _api() -> list[BaseRoute]:
         *_both("/api/stats", stats.get_stats),
         *_both("/api/rejected", rejected.get_rejected),
         *_both("/api/rejected/replay", rejected.post_replay, "POST"),
+        *_both("/api/backup", backup.post_backup, "POST"),
         *_both("/api/live", live.get_live),
     ]
 

@@ -5,11 +5,15 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
 
 from server.app import create_app
+from server.errors import FootfallError, SettingsError
+from server.restoring import folder_in_use
 from server.settings import Settings
 from server.web.parts import Parts
 
@@ -67,10 +71,23 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        server.run()
+        with _hold_folder(settings):
+            server.run()
     finally:
         gc.unfreeze()  # else the store's bindings take what was frozen for leaks, and say so at length
     return 0 if server.started else 1
+
+
+@contextmanager
+def _hold_folder(settings: Settings) -> Iterator[None]:
+    """Keep a restore away from the data folder while it is served. Errors: SettingsError."""
+    with ExitStack() as held:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            held.enter_context(folder_in_use(settings.data_dir, alone=False))
+        except (OSError, FootfallError) as error:
+            raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
+        yield
 
 
 def _calm_collector() -> None:

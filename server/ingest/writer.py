@@ -5,6 +5,7 @@ with growing pauses; an event that the store refuses for good, or that the disk 
 `rejected`, its neighbours go on. Everything that changes the store happens in this thread.
 """
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 
 from server.clock import Clock, now_ms
+from server.errors import Unavailable
 from server.ingest.accounts import received_ms
 from server.ingest.expiry import expire_ids
 from server.ingest.histogram import SECONDS, SIZES, Histogram
@@ -77,6 +79,8 @@ class Writer:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
+        self._keeping = threading.Lock()
+        self._keepers = 0
         self._expiry: Iterator[None] = iter(())
         self.state = WriterState()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -97,6 +101,20 @@ class Writer:
                 return False
             time.sleep(IDLE_CHECK_S)
         return True
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Have the queue forget nothing meanwhile, for a backup. Errors: Unavailable."""
+        with self._keeping:
+            self._keepers += 1
+        try:
+            self._queue.perform(lambda _: None)  # what was to be forgotten before is forgotten now
+            yield
+        finally:
+            with self._keeping:
+                self._keepers -= 1
+            if self._position >= 0:
+                self._forget(self._position)
 
     def close(self) -> None:
         """Move what is left, then stop. A store that is away leaves it in the queue for the next start."""
@@ -184,13 +202,18 @@ class Writer:
             message=clean_text(reason)[:1000],
             payload=event,
         )
-        self._queue.perform(lambda database: set_aside(database, seq, rejected))
+        with self._keeping:
+            if self._keepers:
+                raise Unavailable("backup", "A backup is being made; nothing is set aside meanwhile.")
+            self._queue.perform(lambda database: set_aside(database, seq, rejected))
         self._position = seq
         self.state.set_aside += 1
         log.error("event %r was set aside, %s: %r", rejected.event_id, code, reason[:1000])
 
     def _forget(self, position: int) -> None:
-        self._queue.change(lambda database: forget_stored(database, position))
+        with self._keeping:
+            if not self._keepers:
+                self._queue.change(lambda database: forget_stored(database, position))
 
     def _keep_house(self) -> None:
         """Once an hour forget old ids, old rejected events, and events beyond the retention."""

@@ -1,0 +1,77 @@
+"""A backup of everything that was accepted, made while more comes in. Called by web (the running server) and the CLI.
+
+Order is what makes it consistent: the queue keeps what it would otherwise forget while the store is copied as of one
+instant, and is copied after it. So the queue's copy holds every accepted event that the store's copy does not, under
+numbers from which the store's own cursor goes on: after a restore each is there once.
+The folder gets its name last, after everything in it, the manifest with all check sums included, is on disk: a backup
+that was interrupted ends in `.partial` and is none.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+import orjson
+
+from server import __version__
+from server.ingest.queue_file import open_database
+from server.ingest.writer import Writer
+from server.storage.base import Store
+from server.storage.files import sha256_of
+from server.storage.migrations import sync_path
+from server.storage.tombstones import FILE_NAME
+
+MANIFEST = "manifest.json"
+QUEUE = "queue.sqlite"
+
+
+class BackupError(Exception):
+    """The backup cannot be made or used. Shape: the text says why."""
+
+
+def make_backup(data_dir: Path, target: Path, store: Store, writer: Writer, now_ms: int) -> dict[str, int]:
+    """Write a backup folder; return the size of each of its files.
+
+    Errors: BackupError when there is something at the target; OSError, sqlite3.Error.
+    """
+    if target.exists():
+        raise BackupError(f"{target} is there already; a backup is a new folder.")
+    partial = target.with_name(target.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, mode=0o700)
+    with writer.keeping():
+        store.copy(partial)
+        _copy_queue(data_dir / QUEUE, partial / QUEUE)
+    if (data_dir / FILE_NAME).exists():
+        shutil.copyfile(data_dir / FILE_NAME, partial / FILE_NAME)
+    if (data_dir / "keys").is_dir():
+        shutil.copytree(data_dir / "keys", partial / "keys")
+    sizes = _write_manifest(partial, now_ms)
+    partial.rename(target)
+    sync_path(target.parent)
+    return sizes
+
+
+def _copy_queue(path: Path, copy: Path) -> None:
+    with contextlib.closing(open_database(path)) as database, contextlib.closing(sqlite3.connect(copy)) as target:
+        database.backup(target)
+        target.execute("pragma journal_mode = delete")
+
+
+def _write_manifest(folder: Path, now_ms: int) -> dict[str, int]:
+    files: dict[str, dict[str, object]] = {}
+    sizes = {}
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        sync_path(path)
+        name = str(path.relative_to(folder))
+        sizes[name] = path.stat().st_size
+        files[name] = {"bytes": sizes[name], "sha256": sha256_of(path)}
+    manifest = {"version": __version__, "made_at_ms": now_ms, "files": files}
+    (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    sync_path(folder / MANIFEST)
+    for path in (folder / "keys", folder, folder.parent):
+        if path.is_dir():
+            sync_path(path)
+    return sizes

@@ -1,0 +1,114 @@
+"""`footfall restore`: puts a backup in the place of a data folder; whole or not at all, also when killed.
+
+First everything is copied into `restore.partial` in the data folder and its check sums are compared; then that folder
+is renamed to `restore`, and from this moment the restore is done: what remains, moving its files over the old ones, is
+finished by whoever comes next, this command or the server's next start (`finish_restore`).
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from server.errors import FootfallError
+from server.storage.files import sha256_of
+from server.storage.migrations import sync_path
+from server.storage.tombstones import FILE_NAME, merge_tombstones, read_tombstones
+
+MANIFEST = "manifest.json"
+READY = "restore"
+_OWNED = ("queue.sqlite", "events.duckdb")
+_LOGS = ("queue.sqlite-wal", "queue.sqlite-shm", "events.duckdb.wal")
+
+
+@contextmanager
+def folder_in_use(data_dir: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the data folder's lock: servers share it, a restore has it alone. Errors: FootfallError, OSError."""
+    descriptor = os.open(data_dir / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise FootfallError("in_use", f"{data_dir} is in use.", "Stop the server, or wait for the restore.") from error
+    finally:
+        os.close(descriptor)
+
+
+def restore(source: Path, data_dir: Path, *, force: bool) -> None:
+    """Replace what a data folder holds by a backup. Errors: FootfallError, OSError.
+
+    Whoever was erased in this folder stays erased: its tombstones are added to the backup's, and applied at the next
+    start.
+    """
+    files = _checked_manifest(source)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with folder_in_use(data_dir, alone=True):
+        finish_restore(data_dir)
+        used = [name for name in _OWNED if (data_dir / name).exists()]
+        if used and not force:
+            raise FootfallError("not_empty", f"{data_dir} holds {', '.join(used)}.", "--force replaces them for good.")
+        partial = data_dir / "restore.partial"
+        if partial.exists():
+            shutil.rmtree(partial)
+        for name in files:
+            copy = partial / name
+            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copy(source / name, copy)
+            sync_path(copy)
+        _check_files(partial, files)
+        merge_tombstones(partial / FILE_NAME, read_tombstones(data_dir / FILE_NAME))
+        for folder in {path.parent for path in partial.rglob("*")}:
+            sync_path(folder)
+        partial.rename(data_dir / READY)
+        sync_path(data_dir)
+        finish_restore(data_dir)
+
+
+def finish_restore(data_dir: Path) -> None:
+    """Move the files of a restore that was begun to where they belong. Nothing to do nearly always. Errors: OSError."""
+    ready = data_dir / READY
+    if not ready.is_dir():
+        return
+    for name in _LOGS:  # they belong to the files that go
+        (data_dir / name).unlink(missing_ok=True)
+    # a log of the backup is moved before its file: a second try must not take it for an old one
+    for path in sorted(each for each in ready.rglob("*") if each.is_file() and each.name not in _LOGS):
+        target = data_dir / path.relative_to(ready)
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        shutil.copy(path, target.with_name(target.name + ".restoring"))
+        sync_path(target.with_name(target.name + ".restoring"))
+        target.with_name(target.name + ".restoring").replace(target)
+    for name in _LOGS:
+        if (ready / name).exists():
+            shutil.copy(ready / name, data_dir / name)
+            sync_path(data_dir / name)
+    sync_path(data_dir)
+    done = data_dir / "restore.done"
+    if done.exists():
+        shutil.rmtree(done)
+    ready.rename(done)
+    sync_path(data_dir)
+    shutil.rmtree(done)
+
+
+def _checked_manifest(source: Path) -> dict[str, Any]:
+    try:
+        files = orjson.loads((source / MANIFEST).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FootfallError("no_backup", f"{source} is no whole backup: {error}.", "Name its folder.") from error
+    if not isinstance(files, dict) or any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
+        raise FootfallError("no_backup", f"{source} is no whole backup: its manifest is not ours.")
+    _check_files(source, files)
+    return files
+
+
+def _check_files(folder: Path, files: dict[str, Any]) -> None:
+    for name, facts in files.items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != facts["sha256"]:
+            raise FootfallError("damaged_backup", f"{path} is not as it was backed up.", "Take another backup.")

@@ -1,0 +1,44 @@
+"""`POST /api/backup`: a copy of everything, made by the process that has the files. For the operator of the machine.
+
+The key is made from the data folder's cookie key: who can read the folder may copy it, a site's secret key may not.
+"""
+
+import hmac
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.errors import BadRequest, NotAuthorised
+from server.events.wire import decode
+from server.identity.signature import sign
+from server.ingest.backup import BackupError, make_backup
+from server.web.answers import JsonAnswer
+from server.web.keys import Keys
+from server.web.queries import parts_of, store_of
+from server.web.requests import RequestHead, read_body
+
+
+def operator_token(keys: Keys) -> str:
+    """Return the key of whoever can read the data folder."""
+    return sign("footfall.operator", keys.cookie_key)
+
+
+async def post_backup(request: Request) -> Response:
+    """Write a backup into a new folder of the server's machine and say how large its files are."""
+    parts = parts_of(request)
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not hmac.compare_digest(given.encode(), operator_token(parts.keys).encode()):
+        raise NotAuthorised("wrong_key", "A backup needs the operator's key.", "Use `footfall backup`.")
+    body, _ = decode(await read_body(RequestHead(request.scope), request.receive))
+    target = body.get("target") if isinstance(body, dict) else None
+    if not isinstance(target, str) or not Path(target).is_absolute() or parts.writer is None:
+        raise BadRequest("bad_target", "target is the absolute path of a new folder.")
+    try:
+        sizes = await run_in_threadpool(
+            make_backup, parts.settings.data_dir, Path(target), store_of(request), parts.writer, parts.clock()
+        )
+    except (BackupError, OSError) as error:
+        raise BadRequest("backup_failed", str(error), "See that the folder is new and that there is room.") from error
+    return JsonAnswer({"files": sizes})
