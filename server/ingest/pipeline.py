@@ -174,7 +174,7 @@ def add_browser(_: Pipeline, draft: Draft) -> None:
     event["device"] = found.device
     event["device_type"] = found.device_type
     is_webdriver = beacon.context.get("webdriver") is True
-    event["bot"] = bots.bot_reason(text, is_webdriver)
+    event["bot"] = bots.bot_reason(text, is_webdriver, beacon.hints)
 
 
 def add_screen(_: Pipeline, draft: Draft) -> None:

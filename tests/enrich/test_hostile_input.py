@@ -61,7 +61,7 @@ def test_any_hints_are_heard(text: str, brands: str, platform: str, payload: obj
 @no_deadline
 @given(texts)
 def test_any_string_may_be_a_bot(text: str) -> None:
-    assert bot_reason(text, False) in {None, "headless", "crawler-user-agents"}
+    assert bot_reason(text, False) in {None, "headless", "crawler-user-agents", "user-agent"}
 
 
 @no_deadline
