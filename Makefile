@@ -26,8 +26,7 @@ help: ## list the targets
 	@mkdir -p .make && touch $@
 
 .make/browsers: tools/find_browsers.sh .make/dev
-	@tools/find_browsers.sh $(VENV)
-	@mkdir -p .make && touch $@
+	@tools/find_browsers.sh $(VENV) $@
 
 setup: .make/dev .make/node ## the whole environment: .venv and the tracker's packages
 

@@ -29,7 +29,7 @@ class Launched:
     def get(self, engine: str) -> Browser:
         """Return the engine's browser."""
         if engine not in self._browsers:
-            with available():
+            with available(f"playwright:{engine}"):
                 browser = launch_ordinary(self._playwright, engine)
             self._browsers[engine] = self._stack.enter_context(browser)
         return self._browsers[engine]
@@ -66,17 +66,23 @@ def launch_ordinary(playwright: Playwright, engine: str, **options: Any) -> Brow
 def drive_own(engine: str, **options: Any) -> Iterator[WebDriver]:
     """Return a browser with a profile of this story's own. Shape: options are those of `tools.browsers.drive`."""
     with ExitStack() as stack:
-        with available():
+        with available(f"selenium:{engine}"):
             driver = stack.enter_context(drive(engine, **options))
         yield driver
 
 
+_missing: dict[str, str] = {}  # a browser that is not there is looked for once
+
+
 @contextmanager
-def available() -> Iterator[None]:
+def available(browser: str) -> Iterator[None]:
     """Skip the story when a browser cannot be started here; fail it where that must not happen."""
+    if browser in _missing:
+        refuse(_missing[browser])
     try:
         yield
     except Missing as error:
+        _missing[browser] = str(error)
         refuse(str(error))
 
 

