@@ -28,6 +28,7 @@ from server.ingest.values import MAX_SHORT_TEXT_LENGTH, clean_properties, clean_
 from server.settings import IpPolicy
 
 SKEW_TOLERATED_MS = 2_000
+TOLD_ELSEWHERE = {"$session_start": ("$referrer", "$resolution"), "$page_view": ("$referrer_domain",)}
 OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
 
 Step = Callable[["Pipeline", Draft], None]
@@ -206,6 +207,13 @@ def add_place(pipeline: Pipeline, draft: Draft) -> None:
     event["ip"] = keep_ip(ip, pipeline.ip_policy)
 
 
+def add_told_elsewhere(_: Pipeline, draft: Draft) -> None:
+    """Give a system event of a page the attributes that the same beacon tells in another place, unless it has them."""
+    if draft.beacon.source is Source.PAGE:
+        for attribute in TOLD_ELSEWHERE.get(draft.event["name"], ()):
+            draft.props.setdefault(attribute, draft.event[attribute[1:]] or "")
+
+
 def check_catalogue(pipeline: Pipeline, draft: Draft) -> None:
     """Apply the catalogue's rules to a system event's attributes, the server's own ones included."""
     known = pipeline.catalogue.get(draft.event["name"])
@@ -227,6 +235,7 @@ STEPS: tuple[Step, ...] = (
     add_browser,
     add_screen,
     add_place,
+    add_told_elsewhere,
     check_catalogue,
 )
 

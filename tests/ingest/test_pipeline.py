@@ -230,15 +230,15 @@ class TestTrust:
 
 
 class TestSessionStart:
-    """The eight attributes: two from the page, six from the server."""
+    """The eight attributes: two that the beacon tells of every event, six that only the server knows."""
 
     def test_gets_them_all(self) -> None:
         event = make_event(
             name="$session_start",
-            props={"$referrer": "https://www.google.com/", "$resolution": "1920x1080", "$browser": "Forged"},
+            props={"$browser": "Forged"},
             page={"url": "https://shop.example/", "referrer": "https://www.google.com/"},
         )
-        draft = run(event, make_beacon(user_agent=CHROME, ip="81.2.69.142"))
+        draft = run(event, make_beacon(user_agent=CHROME, ip="81.2.69.142", context={"resolution": "1920x1080"}))
         assert draft.props == {
             "$referrer": "https://www.google.com/",
             "$resolution": "1920x1080",
@@ -255,6 +255,25 @@ class TestSessionStart:
         props = {"$browser": "Netscape", "$ip": "1.1.1.1", "$device_type": "tablet"}
         draft = run(make_event(name="$session_start", props=props), SERVER)
         assert {name: draft.props[name] for name in props} == props
+
+
+class TestToldElsewhere:
+    """A page's system events get what the same beacon tells in another place."""
+
+    @pytest.mark.parametrize(
+        ("referrer", "domain"), [("https://www.google.com/search", "google.com"), ("", ""), (None, "")]
+    )
+    def test_view_gets_the_referrers_domain(self, referrer: str | None, domain: str) -> None:
+        page = {"url": "https://shop.example/", "referrer": referrer}
+        assert run(make_event(name="$page_view", props={}, page=page)).props == {"$referrer_domain": domain}
+
+    def test_what_the_event_says_itself_stays(self) -> None:
+        props = {"$referrer": "https://a.example/", "$resolution": "800x600"}
+        draft = run(make_event(name="$session_start", props=props), make_beacon(context={"resolution": "1x1"}))
+        assert {name: draft.props[name] for name in props} == props
+
+    def test_a_servers_event_gets_nothing(self) -> None:
+        assert run(make_event(name="$page_view", props={}), SERVER).props == {}
 
 
 class TestOrigin:

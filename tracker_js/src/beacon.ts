@@ -24,8 +24,6 @@ export const askHints = guard(() =>
     ),
 );
 
-export const readResolution = (): string => `${screen.width}x${screen.height}`;
-
 /** Shape: the beacon of the server's `POST /collect`; JSON leaves undefined values out. */
 export const writeBeacon = (batch: Queued[]): string =>
   JSON.stringify({
@@ -35,7 +33,7 @@ export const writeBeacon = (batch: Queued[]): string =>
     sent_at: new Date(),
     tracker: version,
     context: {
-      resolution: readResolution(),
+      resolution: `${screen.width}x${screen.height}`,
       language: navigator.language,
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       touch_points: navigator.maxTouchPoints,

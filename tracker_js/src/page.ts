@@ -35,10 +35,9 @@ export const readPage = (url = moment[1] || location.href): Page => ({
   referrer,
 });
 
-/** Returns the attributes of a `$page_view`. */
+/** Returns the attributes of a `$page_view`, but for the referrer's domain, which the server reads from it. */
 export const describePage = ({ url, title, referrer }: Page): Props => ({
   $url: url,
   $title: title,
   $referrer: referrer,
-  $referrer_domain: referrer && new URL(referrer).hostname,
 });

@@ -6,7 +6,6 @@
  *   making; session and visitor are decided when they are released, because deciding reads and writes storage.
  *   A session's first event is preceded by its `$session_start`.
  */
-import { readResolution } from "./beacon";
 import type { Props } from "./catalogue";
 import { isPending, readRefusal } from "./consent";
 import { takeToken } from "./limit";
@@ -52,8 +51,8 @@ const commit = (event: TrackedEvent, campaign?: string): unknown => {
   event.session_id = session_id;
   if (isNew) {
     emit("session", { session_id, visitor_id: visitor[0] });
-    const props = { ...common, $referrer: event.page.referrer, $resolution: readResolution() };
-    if (!isDisabled(START)) put({ ...event, id: session_id, name: START, props }, visitor);
+    // the server adds the session's attributes: each beacon says them already
+    if (!isDisabled(START)) put({ ...event, id: session_id, name: START, props: { ...common } }, visitor);
   }
   return (!campaign || isFirstSeen(campaign)) && put(event, visitor);
 };

@@ -130,7 +130,7 @@ describe("with the stub", () => {
     await pass(300);
     expect(collector.names()).toEqual(["$session_start", "$utm_hit", "$page_view"]);
     expect(find("$utm_hit").props.$utm_source).toBe("spring");
-    expect(find("$session_start").props.$referrer).toBe("https://search.example/");
+    expect(find("$session_start").page.referrer).toBe("https://search.example/");
     expect(find("$page_view").page.url).toBe("https://shop.example/");
   });
 

@@ -25,14 +25,14 @@ const expectSoundSessions = (events: TrackedEvent[]) => {
 };
 
 describe("a session", () => {
-  test("starts with the first event and carries referrer and resolution", async () => {
+  test("starts with the first event and carries its page", async () => {
     await openPage({ referrer: "https://search.example/?q=bike" });
     await pass(300);
     const [start, view] = collector.stored;
     expect(start).toMatchObject({
       name: "$session_start",
       time: new Date(START_MS).toISOString(),
-      props: { $referrer: "https://search.example/?q=bike", $resolution: "1024x768" },
+      page: { referrer: "https://search.example/?q=bike" },
     });
     expect(view!.session_id).toBe(start!.session_id);
     expect(start!.id < view!.id).toBe(true);
