@@ -33,6 +33,12 @@ class Checkpoints:
             if size_bytes > LARGE_LOG_BYTES:
                 self._database.execute("pragma wal_checkpoint(truncate)").fetchone()
 
+    def empty_log(self) -> None:
+        """Move all of the log into the file and empty it. Errors: sqlite3.OperationalError when it is in use."""
+        is_busy = self._database.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+        if is_busy:
+            raise sqlite3.OperationalError("the queue's log is in use")
+
     def close(self) -> None:
         """Stop; waits for a checkpoint under way."""
         self._thread.close()

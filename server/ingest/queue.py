@@ -38,7 +38,14 @@ from server.errors import Unavailable
 from server.ingest.accounts import QueueCounts, read_counts
 from server.ingest.checkpoints import Checkpoints
 from server.ingest.histogram import SECONDS, SIZES, Histogram
-from server.ingest.queue_file import Submission, count_verdicts, insert_records, insert_rest, open_database
+from server.ingest.queue_file import (
+    Submission,
+    count_verdicts,
+    fill_free_pages,
+    insert_records,
+    insert_rest,
+    open_database,
+)
 from server.ingest.queue_schema import bring_to_date
 from server.ingest.rejected import RejectedFilter, select_rejected
 
@@ -119,6 +126,11 @@ class Queue:
         self._pending.append(Submission((), work=work, done=done))
         self._wake.set()
         done.result()
+
+    def scrub(self) -> None:
+        """Overwrite what deletions have left in the file and its log; blocks. Errors: Unavailable, sqlite3.Error."""
+        self.perform(fill_free_pages)
+        self._checkpoints.empty_log()
 
     def find_origin(self, key: tuple[str, str]) -> bytes | None:
         """Return the remembered origin of a session (site, session id)."""

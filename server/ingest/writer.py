@@ -10,7 +10,9 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import orjson
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
+from server.ingest.erasure import Erasure
 from server.ingest.expiry import expire_ids
 from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
@@ -28,6 +31,7 @@ from server.ingest.reading import Damaged, Waiting, read_waiting
 from server.ingest.rejected import REJECTED_KEPT_DAYS, RejectedEvent
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
+from server.storage.tombstones import FILE_NAME, Kind, add_tombstones
 
 GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
@@ -79,6 +83,10 @@ class Writer:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
+        self._tombstones = path.with_name(FILE_NAME)
+        self._erasure = Erasure(path.parent, queue, store)
+        self._asking = threading.Lock()
+        self._erasures: deque[Future[int]] = deque()
         self._keeping = threading.Lock()
         self._keepers = 0
         self._expiry: Iterator[None] = iter(())
@@ -116,6 +124,21 @@ class Writer:
             if self._position >= 0:
                 self._forget(self._position)
 
+    def erase(self, site: str, ids: Sequence[tuple[Kind, str]]) -> int:
+        """Erase visitors and users of a site everywhere; return how many stored events that were.
+
+        Shape:  the count is of all who were erased at once. Blocks.
+
+        Errors: OSError when the tombstones cannot be kept; whatever the store says when it is away: then the erasure
+        goes on by itself as soon as it is back.
+        """
+        done: Future[int] = Future()
+        with self._asking:
+            add_tombstones(self._tombstones, site, ids, self._clock())
+            self._erasures.append(done)
+        self._wake.set()
+        return done.result()
+
     def close(self) -> None:
         """Move what is left, then stop. A store that is away leaves it in the queue for the next start."""
         self._stop.set()
@@ -129,6 +152,7 @@ class Writer:
             self._wake.wait(POLL_S)  # the time-out finds what other processes put into the queue
             self._wake.clear()
             try:
+                self._erase()  # before anything: a restored folder may hold what must not be seen
                 while self._move_batch():
                     pass
                 self._keep_house()
@@ -209,6 +233,25 @@ class Writer:
         self._position = seq
         self.state.set_aside += 1
         log.error("event %r was set aside, %s: %r", rejected.event_id, code, reason[:1000])
+
+    def _erase(self) -> None:
+        """Apply tombstones that are new, and tell who waits for it."""
+        with self._asking:
+            asking = list(self._erasures)
+            if not asking and not self._erasure.is_due():
+                return
+        try:
+            while asking and self._move_batch():  # what waits goes with the rest
+                pass
+            removed = self._erasure.apply()
+        except Exception as error:
+            for each in asking:
+                self._erasures.remove(each)
+                each.set_exception(error)
+            raise
+        for each in asking:
+            self._erasures.remove(each)
+            each.set_result(removed)
 
     def _forget(self, position: int) -> None:
         with self._keeping:

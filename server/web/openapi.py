@@ -81,6 +81,9 @@ def _paths() -> dict[str, Json]:
         "/api/rejected/replay": {
             "post": _KEY | _operation("Replay rejected events", {"type": "object"}, body=_REPLAY),
         },
+        "/api/backup": {
+            "post": _operation("Write a backup on the server's machine; `footfall backup` does it", {"type": "object"})
+        },
         "/api/live": {"get": _KEY | _operation("What arrives now, as server-sent events", None)},
         "/api/catalogue": {"get": _operation("The system events as JSON Schema", {"type": "object"})},
         "/api/debug/ip": {

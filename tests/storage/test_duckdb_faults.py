@@ -1,22 +1,30 @@
 """What the store says when a commit fails."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from server.errors import Unavailable
 from server.storage.duckdb import DuckDBStore
 
 
 class _FullDisk:
     """A connection whose commits fail; as in the engine, a failed commit ends the transaction."""
 
-    def execute(self, sql: str, _parameters: object = None) -> None:
+    def execute(self, sql: str, _parameters: object = None) -> "_FullDisk":
         """Take everything but a commit, and a rollback after it."""
         if sql == "commit":
             raise duckdb.IOException("No space left on device")
         if sql == "rollback":
             raise duckdb.TransactionException("cannot rollback - no transaction is active")
+        return self
+
+    def fetchone(self) -> tuple[int]:
+        """Say that a row was inserted."""
+        return (1,)
 
 
 def test_a_failed_commit_tells_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,4 +33,34 @@ def test_a_failed_commit_tells_its_own_reason(tmp_path: Path, monkeypatch: pytes
         patch.setattr(store, "_database", _FullDisk())
         with pytest.raises(duckdb.IOException, match="No space left"):
             store.append([b"{}"], "queue", 1)
+    store.close()
+
+
+def test_a_store_that_the_engine_has_given_up_is_opened_again(tmp_path: Path) -> None:
+    """What a checkpoint on a full disk does: "database has been invalidated because of a previous fatal error"."""
+    store = DuckDBStore(tmp_path / "events.duckdb")
+    store.append([b'{"id": "a"}'], "queue", 1)
+    store._opened().close()
+    assert store.position("queue") == 1
+    store.append([b'{"id": "b"}'], "queue", 2)
+    assert store.query("select id from events order by id", {}) == [("a",), ("b",)]
+    store.close()
+
+
+def test_a_store_that_another_process_has_open_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "events.duckdb"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import duckdb; d = duckdb.connect({str(path)!r}); print(1, flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    store = DuckDBStore(path)
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        store.query("select 1", {})
+    with pytest.raises(duckdb.IOException, match="lock"):
+        store.position("queue")
+    holder.communicate(b"\n")
+    assert store.position("queue") == 0
     store.close()

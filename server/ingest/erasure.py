@@ -1,0 +1,117 @@
+"""Erasing somebody everywhere in the data folder: store, queue, rejected events, ids. Called by the writer.
+
+Tombstones come first and are on disk before anything is removed (tombstones.py). Whatever is then not yet done, after a
+kill, or because a restored backup is older, is done by the writer before it moves the next event: it compares the file
+with what the store has applied. Events that wait in the queue are left out when they reach the store. The marker
+`erasing` stays until no byte is left, so that the slow part is repeated as well.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from server.ingest.queue import Queue
+from server.ingest.queue_file import id_key
+from server.storage.base import ErasedEvent, Store
+from server.storage.tombstones import FILE_NAME, Tombstone, digest_of, read_tombstones
+
+MARKER = "erasing"
+
+log = logging.getLogger("footfall.erasure")
+
+
+class Erasure:
+    """Applies tombstones. For the writer's thread only."""
+
+    def __init__(self, data_dir: Path, queue: Queue, store: Store) -> None:
+        self._data_dir = data_dir
+        self._file = data_dir / FILE_NAME
+        self._queue = queue
+        self._store = store
+        self._seen: tuple[int, int] | None = None
+
+    def is_due(self) -> bool:
+        """Return whether the file has changed since it was applied, or an erasure was interrupted."""
+        return self._mark() != self._seen or (self._data_dir / MARKER).exists()
+
+    def apply(self) -> int:
+        """Erase what has not been erased, and its bytes; return how many stored events that were.
+
+        Errors: those of store and queue; the next call goes on. When questions never pause, the bytes stay until
+        a later call, and `is_due` says so.
+        """
+        mark = self._mark()
+        tombstones = read_tombstones(self._file)
+        new = [each for each in dict.fromkeys(tombstones) if each not in self._store.tombstones()]
+        marker = self._data_dir / MARKER
+        if not new and not marker.exists():
+            self._seen = mark
+            return 0
+        marker.touch()
+        removed = self._store.erase(new)
+        self._queue.perform(lambda database: _forget(database, removed, tombstones))
+        for copy in self._data_dir.glob("*.before-v*"):  # as old as the last upgrade, and they hold everything
+            copy.unlink()
+        self._queue.scrub()
+        if self._store.scrub():
+            marker.unlink()
+        else:
+            log.warning("questions never paused; the bytes of what was erased are overwritten later")
+        self._seen = mark
+        return len(removed)
+
+    def _mark(self) -> tuple[int, int] | None:
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+
+def _forget(database: sqlite3.Connection, removed: Sequence[ErasedEvent], tombstones: Sequence[Tombstone]) -> None:
+    """Remove what the queue's file knows of the erased. A late repetition meets the tombstone instead of its id."""
+    database.executemany("delete from ids where site = ? and id = ?", [(e.site, id_key(e.event_id)) for e in removed])
+    sessions = {(each.site, each.session_id) for each in removed if each.session_id is not None}
+    database.executemany("delete from session_origins where site = ? and session_id = ?", sessions)
+    digests = {(each.salt, each.kind, each.digest): each.erased_at for each in tombstones}
+    salts = {(each.salt, each.site) for each in tombstones}
+    gone = []
+    for seq, received_at, payload, context in database.execute(
+        "select seq, received_at, payload, context from rejected"
+    ).fetchall():
+        if any(
+            digests.get((salt, kind, digest_of(salt, site, kind, text)), -1) >= received_at
+            for text in _texts(payload, context)
+            for salt, site in salts
+            for kind in ("visitor", "user")
+        ):
+            gone.append((seq,))
+    database.executemany("delete from rejected where seq = ?", gone)
+
+
+def _texts(*encoded: bytes | None) -> Iterator[str]:
+    """Yield every text in JSON values; what was cut off or is no JSON is split at its quotation marks."""
+    for each in encoded:
+        if each is None:
+            continue
+        try:
+            yield from _texts_of(orjson.loads(each))
+        except orjson.JSONDecodeError:
+            yield from each.decode(errors="replace").split('"')
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float):
+        yield str(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_of(item)

@@ -1,0 +1,99 @@
+"""Erased means: no byte of it in any file of the data folder, and it does not come back."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from server.app import create_app
+from server.settings import Settings
+from server.web.parts import Parts
+from tests.conftest import StandingClock, wait_until_stored
+from tests.factories import make_batch, make_event
+
+Stored = Callable[..., list[dict[str, Any]]]
+CANARY = "canary-of-the-visitor-7f3a9"
+
+
+def send(client: TestClient, visitor_id: str, **changes: Any) -> dict[str, Any]:
+    event = make_event(id=f"id-{changes.get('name', 'x')}-{visitor_id}-{len(changes)}", **changes)
+    assert client.post("/collect", json=make_batch(event, visitor_id=visitor_id)).status_code == 200
+    return event
+
+
+def plant(client: TestClient) -> None:
+    for number in range(300):
+        send(client, f"other-{number}", name="Kept")
+        if number % 30 == 0:
+            props = {"mail": f"{CANARY}@shop.example", "number": number}
+            send(client, CANARY, name=f"Erased{number}", props=props, session_id=f"session-{CANARY}")
+    send(client, CANARY, name="", props={"mail": CANARY})  # is rejected
+    client.post("/collect", content=json.dumps({"site": "nowhere", "visitor_id": CANARY, "events": []}))
+    wait_until_stored(client)
+
+
+def files_with_canary(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+
+
+def erase(parts: Parts) -> int:
+    assert parts.writer is not None
+    return parts.writer.erase("default", [("visitor", CANARY)])
+
+
+def test_no_byte_of_the_erased_is_left_while_the_server_runs(
+    client: TestClient, parts: Parts, settings: Settings, stored: Stored
+) -> None:
+    plant(client)
+    assert parts.store is not None
+    before = len(stored())
+    assert files_with_canary(settings.data_dir)
+    assert erase(parts) == 10
+    assert files_with_canary(settings.data_dir) == []
+    assert len(stored()) == before - 10 == 300
+    counts = parts.queue.counts()
+    assert counts.accepted == counts.stored + counts.waiting
+
+
+def test_late_events_of_the_erased_do_not_come_back_and_new_ones_are_welcome(
+    client: TestClient, parts: Parts, stored: Stored, clock: StandingClock
+) -> None:
+    send(client, CANARY, name="Early", time="2026-11-23T14:00:00.000Z")
+    wait_until_stored(client)
+    assert erase(parts) == 1
+    clock.now_ms += 60_000
+    send(client, CANARY, name="Early", time="2026-11-23T14:00:00.000Z")
+    send(client, CANARY, name="Later", time="2026-11-23T14:04:00.000Z")
+    assert [each["name"] for each in stored()] == ["Later"]
+    assert parts.queue.counts().erased == 1
+
+
+def test_the_tombstone_is_applied_to_an_older_state(
+    client: TestClient, parts: Parts, settings: Settings, tmp_path: Path, clock: StandingClock
+) -> None:
+    """As a restore of an older backup leaves it: the files of before the erasure, and the tombstones of after it."""
+    from server.ingest.backup import make_backup
+    from server.restoring import restore
+
+    plant(client)
+    assert parts.store is not None
+    assert parts.writer is not None
+    make_backup(settings.data_dir, tmp_path / "copy", parts.store, parts.writer, clock())
+    erase(parts)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(settings.data_dir / "erased.jsonl", other)
+    restore(tmp_path / "copy", other, force=False)
+    assert files_with_canary(other)
+    with TestClient(create_app(Settings(**{**_values(settings), "data_dir": other}), clock=clock)) as restored:
+        wait_until_stored(restored)
+        send(restored, "somebody", name="New")
+        wait_until_stored(restored)
+        assert files_with_canary(other) == []
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ("secret_key", "auth_key", "admin_password")}
