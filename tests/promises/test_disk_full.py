@@ -3,17 +3,21 @@
 The limit on the size of files, set from outside on the running process, makes every write fail as a full disk does.
 """
 
+import contextlib
 import gzip
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
 from tests.promises.conftest import StartServer
-from tests.real_server import RealServer, Reply, fetch
+from tests.real_server import RealServer, Reply, fetch, start_server
 
 PATIENCE_S = 30.0
 LONG_ENOUGH_TO_LOOK_AGAIN_S = 1.5
@@ -49,6 +53,39 @@ def test_answers_503_when_the_queue_cannot_be_written_and_recovers(start: StartS
     assert sorted(server.stored_ids()) == sorted(kept + ids)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts file systems")
+def test_a_real_disk_that_is_full_and_has_room_again(tmp_path: Path) -> None:
+    """A small memory disk, filled to its last byte: all that was answered 200 is stored, and nothing else."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "none", str(disk)], check=False).returncode:  # noqa: S607
+        pytest.skip("this machine mounts nothing")
+    server = None
+    try:
+        server = start_server(disk / "data")
+        acknowledged = [str(uuid.uuid4()) for _ in range(20)]
+        assert _post_beacon(server, acknowledged).status == 200
+        filler = disk / "filler"
+        _fill(filler)
+        refused = [_post_beacon(server, [str(uuid.uuid4())]) for _ in range(20)]
+        refused_statuses = {answer.status for answer in refused[10:]}
+        filler.unlink()
+        _wait_until_ready(server)
+        late = [str(uuid.uuid4())]
+        assert _post_beacon(server, late).status == 200
+        server.wait_until_stored(PATIENCE_S)
+        stored = server.stored_ids()
+    finally:
+        if server is not None:
+            server.kill()
+        subprocess.run(["umount", "-l", str(disk)], check=False)  # noqa: S607
+    assert refused_statuses == {503}
+    assert all(answer.header("retry-after") for answer in refused if answer.status == 503)
+    accepted_late = sum(answer.status == 200 for answer in refused)
+    assert set(acknowledged + late) <= set(stored)
+    assert len(stored) == len(set(stored)) == len(acknowledged) + accepted_late + 1
+
+
 def _post_in_one_of_three_ways(server: RealServer, number: int, event_id: str) -> Reply:
     if number % 3 == 0:
         return server.post("/api/events", {"id": event_id, "name": "Refused"})
@@ -71,3 +108,11 @@ def _wait_until_ready(server: RealServer) -> None:
 def _limit_files(server: RealServer, size_bytes: int) -> None:
     hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1024 * 1024, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
