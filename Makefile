@@ -74,7 +74,8 @@ test: .make/browsers .make/node ## everything
 	$(NPM) test --silent
 	$(VENV)/bin/pytest --quiet e2e
 
-bench: .make/dev ## speed, memory and size as ratios in one run; ARGS=--write puts them into docs/performance.md
+bench: .make/dev ## what is told rightly, then speed, memory and size as ratios in one run; ARGS=--write puts both into docs
+	$(PY) -m bench.accuracy $(filter --write,$(ARGS))
 	$(PY) -m bench $(ARGS)
 
 lock: .make/dev ## resolve the dependencies anew

@@ -9,10 +9,14 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from server.enrich.hints import Hints
 from server.enrich.parsed_agent import ParsedAgent
+
+if TYPE_CHECKING:
+    from ua_parser import Resolver
 
 PC_SYSTEMS = frozenset({"Windows", "macOS", "Linux", "ChromeOS", "FreeBSD", "OpenBSD", "NetBSD", "Solaris"})
 
@@ -24,20 +28,15 @@ _MODEL = re.compile(r"Android[^;)]{0,20}; (?:[A-Za-z]{2,3}(?:[-_][A-Za-z]{0,4})?
 _NO_MODELS = frozenset({"K", "U", "wv", "Mobile", "Tablet"})
 _MOBILE = re.compile(r"\bmobile\b")
 
+_building = Lock()
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    name: str
-    tokens: tuple[str, ...]
-    words: tuple[tuple[str, re.Pattern[str]], ...]
+
+TABLET = "tablet"
 
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    kinds: tuple[_Kind, ...]
     tv_models: re.Pattern[str]
-    tablet_tokens: tuple[str, ...]
-    tablet_words: tuple[tuple[str, re.Pattern[str]], ...]
     tablet_models: re.Pattern[str]
     phone_models: re.Pattern[str]
     phone_tokens: tuple[str, ...]
@@ -45,14 +44,15 @@ class _Rules:
 
 
 @lru_cache(maxsize=1)
+def _data() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "device_kinds.toml").read_text("utf-8"))
+
+
+@lru_cache(maxsize=1)
 def _rules() -> _Rules:
-    data = tomllib.loads((Path(__file__).parent / "device_kinds.toml").read_text("utf-8"))
-    kinds = (_Kind(name, tuple(kind["tokens"]), _words(kind)) for name, kind in data["kinds"].items())
+    data = _data()
     return _Rules(
-        tuple(kinds),
         re.compile("|".join(data["tv"]["models"]["patterns"])),
-        tuple(data["tablet"]["tokens"]),
-        _words(data["tablet"]),
         re.compile("|".join(data["tablet"]["models"]["patterns"])),
         re.compile("|".join(data["phone"]["models"]["patterns"])),
         tuple(data["phone"]["tokens"]),
@@ -60,18 +60,44 @@ def _rules() -> _Rules:
     )
 
 
-def _words(rules: dict[str, Any]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((piece, re.compile(word)) for piece, word in rules.get("words", {}).items())
+def _words() -> "Resolver":
+    with _building:
+        return _compile_words()
 
 
-def _has(lowered: str, tokens: tuple[str, ...], words: tuple[tuple[str, re.Pattern[str]], ...]) -> bool:
-    for token in tokens:  # a loop: any() over a generator takes three times as long
-        if token in lowered:
-            return True
-    for piece, word in words:  # noqa: SIM110 - likewise
-        if piece in lowered and word.search(lowered):
-            return True
-    return False
+@lru_cache(maxsize=1)
+def _compile_words() -> "Resolver":
+    """Return the compiled engine that ua-parser brings, for the words of every kind: 4 µs instead of 12 one by one."""
+    from ua_parser import BestAvailableResolver, UserAgent
+    from ua_parser.core import Matcher
+    from ua_parser.matchers import UserAgentMatcher
+
+    kinds: dict[str, dict[str, list[str]]] = {**_data()["kinds"], TABLET: _data()["tablet"]}
+    matchers: list[Matcher[UserAgent]] = [
+        UserAgentMatcher(pattern, name)
+        for name, kind in kinds.items()
+        for pattern in (*map(re.escape, kind["tokens"]), *kind.get("words", ()))
+    ]
+    return BestAvailableResolver((matchers, [], []))
+
+
+def kind_by_words(text: str, hints: Hints) -> str | None:
+    """Return `TV`, `Console`, `Watch`, `Headset`, `Car`, or `tablet` where the string says the word, or None.
+
+    Shape:  text is valid Unicode. What the form factors say beats the words.
+    """
+    from ua_parser import Domain
+
+    for form in hints.form_factors:
+        if form in _FORM_KINDS:
+            return _FORM_KINDS[form]
+    lowered = f"{text} ; {hints.model};".lower() if hints.model else text.lower()
+    found = _words()(lowered, Domain.USER_AGENT).user_agent
+    if (found is None or found.family == TABLET) and "android" in lowered:
+        model = (hints.model or model_in(text)).lower()
+        if _rules().tv_models.match(model):
+            return "TV"
+    return found.family if found else None
 
 
 def model_in(text: str) -> str:
@@ -80,27 +106,11 @@ def model_in(text: str) -> str:
     return found[1] if found and found[1] not in _NO_MODELS else ""
 
 
-def special_kind(text: str, hints: Hints) -> str | None:
-    """Return `TV`, `Console`, `Watch`, `Headset` or `Car`, or None for what is used like a computer or phone."""
-    lowered = text.lower()
-    for form in hints.form_factors:
-        if form in _FORM_KINDS:
-            return _FORM_KINDS[form]
-    if hints.model:
-        lowered = f"{lowered} ; {hints.model.lower()};"
-    rules = _rules()
-    for kind in rules.kinds:
-        if _has(lowered, kind.tokens, kind.words):
-            return kind.name
-    if "android" in lowered and rules.tv_models.match((hints.model or model_in(text)).lower()):
-        return "TV"
-    return None
-
-
-def device_type(text: str, parsed: ParsedAgent, os: str | None, hints: Hints) -> str | None:
+def device_type(text: str, parsed: ParsedAgent, os: str | None, hints: Hints, *, says_tablet: bool) -> str | None:
     """Return `pc`, `mobile`, `tablet` or None for a device of no special kind.
 
-    Shape:  text is the user agent string; os is the system after the hints were heard.
+    Shape:  text is the user agent string; os is the system after the hints were heard; says_tablet is whether
+            `kind_by_words` found one.
     """
     lowered = text.lower()
     # browsers that emulate a phone for testing keep saying "Desktop" beside it
@@ -109,9 +119,13 @@ def device_type(text: str, parsed: ParsedAgent, os: str | None, hints: Hints) ->
         if form in hints.form_factors and not (kind == "pc" and is_mobile):
             return kind
     if os == "Android" or parsed.os == "Android":
-        return _android_type(lowered, (hints.model or model_in(text)).lower(), parsed, hints)
-    if os == "iPadOS" or _is_tablet(lowered, parsed):
-        return "tablet"
+        model = (hints.model or model_in(text)).lower()
+        if says_tablet or _rules().tablet_models.match(model):
+            return TABLET
+        return _android_type(lowered, model, parsed, hints)
+    # Old Windows says "Tablet PC 2.0" on every computer.
+    if os == "iPadOS" or parsed.is_tablet or (says_tablet and parsed.os != "Windows"):
+        return TABLET
     return _rest_type(lowered, parsed, os, hints)
 
 
@@ -125,22 +139,13 @@ def _rest_type(lowered: str, parsed: ParsedAgent, os: str | None, hints: Hints) 
     return "pc" if any(token in lowered for token in _rules().pc_tokens) else None
 
 
-def _is_tablet(lowered: str, parsed: ParsedAgent) -> bool:
-    if parsed.is_tablet:
-        return True
-    # Old Windows says "Tablet PC 2.0" on every computer.
-    return parsed.os != "Windows" and _has(lowered, _rules().tablet_tokens, _rules().tablet_words)
-
-
 def _android_type(lowered: str, model: str, parsed: ParsedAgent, hints: Hints) -> str:
     rules = _rules()
-    if rules.tablet_models.match(model) or _has(lowered, rules.tablet_tokens, rules.tablet_words):
-        return "tablet"
     if parsed.os != "Android":
         # A page asked for as "desktop site": the string is a computer's, only the hints know better.
-        return "mobile" if hints.mobile == "?1" or rules.phone_models.match(model) else "tablet"
+        return "mobile" if hints.mobile == "?1" or rules.phone_models.match(model) else TABLET
     if _MOBILE.search(lowered) or rules.phone_models.match(model):
         return "mobile"
     if any(token in lowered for token in rules.phone_tokens):
         return "mobile"
-    return "tablet" if parsed.is_tablet else "mobile"
+    return TABLET if parsed.is_tablet else "mobile"

@@ -7,7 +7,7 @@ the string is a stranger's. Called for every event, so answers are cached.
 from dataclasses import dataclass
 from functools import lru_cache
 
-from server.enrich.device_kind import device_type, model_in, special_kind
+from server.enrich.device_kind import TABLET, device_type, kind_by_words, model_in
 from server.enrich.hints import Hints, create_hints, header_brands, is_grease
 from server.enrich.parsed_agent import (
     MAX_USER_AGENT_CHARS,
@@ -52,7 +52,7 @@ def describe(user_agent: str | None, hints: Hints) -> Browser:
 def warm_up() -> None:
     """Build everything that is otherwise built by the first visitor (0.2 s, 30 MB)."""
     parse_agent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36")
-    special_kind("", _NO_HINTS)
+    kind_by_words("", _NO_HINTS)
 
 
 def forget() -> None:
@@ -70,14 +70,15 @@ def _describe(text: str, hints: Hints) -> Browser:
     parsed = parse_agent(text)
     os, os_version = _system(parsed, hints)
     browser, browser_version = _browser(parsed, hints)
-    kind = special_kind(text, hints)
+    word = kind_by_words(text, hints)
+    kind = None if word == TABLET else word
     return Browser(
         browser,
         browser_version,
         os,
         os_version,
         kind or _device(text, parsed, os, hints),
-        None if kind else device_type(text, parsed, os, hints),
+        None if kind else device_type(text, parsed, os, hints, says_tablet=word == TABLET),
     )
 
 
