@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--output", type=Path, metavar="FILE", help="parquet needs one; default: standard output")
     for name in ("site", "name", "since", "until"):
         export.add_argument(f"--{name}", help="as in GET /api/events")
+    _add_replay(commands)
     backup = _add(
         commands, "backup", _backup, "write a copy of everything into a new folder, also while the server runs"
     )
@@ -76,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
+
+
+def _add_replay(commands: Any) -> None:
+    replay = _add(commands, "replay", _replay, "send rejected events through the running server's pipeline again")
+    replay.add_argument(
+        "ids", nargs="*", metavar="ID", help="rejected_id or event id; none: all that the options leave"
+    )
+    for name in ("site", "code", "since", "until"):
+        replay.add_argument(f"--{name}", help="as in GET /api/rejected")
+    replay.add_argument("--dry-run", action="store_true", help="only tell what would become of them")
 
 
 def _add_snippet(commands: Any) -> None:
@@ -135,6 +146,15 @@ def _export(chosen: argparse.Namespace) -> int:
 
     filters = {name: getattr(chosen, name) for name in ("site", "name", "since", "until") if getattr(chosen, name)}
     return export(_settings(chosen), chosen.format, chosen.output, filters)
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    from server.replaying import replay
+
+    body = {name: getattr(chosen, name) for name in ("code", "since", "until") if getattr(chosen, name)}
+    ids = [int(each) if each.isdecimal() else each for each in chosen.ids]
+    body |= {"ids": ids} if ids else {"all": True}
+    return replay(_settings(chosen), body | {"dry_run": chosen.dry_run}, chosen.site)
 
 
 def _backup(chosen: argparse.Namespace) -> int:

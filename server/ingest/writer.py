@@ -151,6 +151,7 @@ class Writer:
         while True:
             self._wake.wait(POLL_S)  # the time-out finds what other processes put into the queue
             self._wake.clear()
+            is_last = self._stop.is_set()  # asked before moving: what was accepted before the stop is moved after it
             try:
                 self._erase()  # before anything: a restored folder may hold what must not be seen
                 while self._move_batch():
@@ -167,7 +168,7 @@ class Writer:
                 continue
             pause_s = FIRST_PAUSE_S
             self.state.last_error = None
-            if self._stop.is_set():
+            if is_last:
                 return
             # each transaction costs the store the same 6 ms, be it small or large
             self._stop.wait(GATHER_BUSY_S if self._last_rows > BUSY_ROWS else GATHER_S)
