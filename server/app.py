@@ -25,9 +25,11 @@ from server.enrich.geo import Geo
 from server.enrich.public_suffix import load_suffixes
 from server.errors import FootfallError, SettingsError
 from server.events.catalogue import load_catalogue
+from server.identity.people_file import PEOPLE_FILE
 from server.ingest.accounts import Accounts
 from server.ingest.live import Live
 from server.ingest.origins import Origins
+from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
@@ -161,7 +163,8 @@ def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> t
     except (OSError, duckdb.Error, SchemaError) as error:
         queue.close()
         raise SettingsError([f"the store in {settings.data_dir} cannot be opened: {error}"]) from error
-    writer = Writer(queue, path, store, retention_days=settings.retention_days, clock=clock)
+    people = People(settings.data_dir / PEOPLE_FILE, queue.put)
+    writer = Writer(queue, path, store, people=people, retention_days=settings.retention_days, clock=clock)
     writer.start()
     return store, writer
 

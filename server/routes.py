@@ -10,7 +10,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.settings import Settings
-from server.web import backup, catalogue, debug, demo, events, health, live, pages, plugins, rejected, script, stats
+from server.web import (
+    backup,
+    catalogue,
+    debug,
+    demo,
+    events,
+    health,
+    live,
+    pages,
+    plugins,
+    rejected,
+    script,
+    stats,
+    users,
+)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -52,6 +66,12 @@ def _api() -> list[BaseRoute]:
         *_both("/api/events/names", events.get_names),
         *_both("/api/export", events.get_export),
         *_both("/api/stats", stats.get_stats),
+        *_both("/api/users", users.get_users),
+        *_both("/api/users/{id}", users.get_user),
+        *_both("/api/users/{id}/events", users.get_events),
+        *_both("/api/users/{id}/export", users.get_export),
+        *_both("/api/users/{id}/properties", users.post_properties, "POST"),
+        *_both("/api/users/{id}/merge", users.post_merge, "POST"),
         *_both("/api/rejected", rejected.get_rejected),
         *_both("/api/rejected/replay", rejected.post_replay, "POST"),
         *_both("/api/backup", backup.post_backup, "POST"),

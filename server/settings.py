@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from server.errors import SettingsError
 from server.proxies import LIST_HEADER, Network, parse_networks, parse_proxy_header
-from server.sites import Site, read_sites
+from server.sites import Site, read_secrets, read_sites
 
 IpPolicy = Literal["full", "truncated", "none"]
 Role = Literal["all", "collect", "app"]
@@ -130,8 +130,8 @@ class Settings:
     )
     auth_key: str | None = _setting(
         None,
-        _secret,
-        "HMAC key with which the site signs user ids",
+        lambda value: read_secrets(value, _secret),
+        "HMAC key with which the site signs user ids; while one is replaced, several with commas, newest first",
         "made at first start, kept in the data folder",
     )
     admin_password: str | None = _setting(

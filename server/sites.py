@@ -14,7 +14,8 @@ class Site:
     """One site. Its key is public: it may only append.
 
     Shape:  origins as browsers send them ("https://shop.example"), empty means any;
-            secret_key and auth_key are None until the key folder has supplied them;
+            secret_key and auth_key are None until the key folder has supplied them; auth_key may be several, newest
+            first, with commas between them;
             server_only and page_allowed move event names between the two senders.
     """
 
@@ -25,12 +26,25 @@ class Site:
     server_only: frozenset[str] = frozenset()
     page_allowed: frozenset[str] = frozenset()
 
+    def auth_keys(self) -> tuple[str, ...]:
+        """Return the keys with which user ids may be signed, the newest first."""
+        return tuple(self.auth_key.split(",")) if self.auth_key else ()
+
     def allows_origin(self, origin: str | None) -> bool:
         """Return whether a browser at this origin may send; requests without one come from no browser."""
         return not self.origins or origin is None or origin in self.origins
 
 
-def read_sites(table: Any, problems: list[str], secret: Callable[[Any], str]) -> dict[str, Site]:
+Secret = Callable[[Any], str]
+
+
+def read_secrets(value: Any, secret: Secret) -> str:
+    """Return one secret or several, a list or a text with commas, as a text with commas. Errors: ValueError."""
+    each = value if isinstance(value, list) else str(value).split(",")
+    return ",".join(secret(one.strip() if isinstance(one, str) else one) for one in each)
+
+
+def read_sites(table: Any, problems: list[str], secret: Secret) -> dict[str, Site]:
     """Return the sites of a settings file; what is wrong with them is added to problems."""
     if not isinstance(table, Mapping):
         problems.append("sites in the file: must be tables such as [sites.shop]")
@@ -43,7 +57,7 @@ def read_sites(table: Any, problems: list[str], secret: Callable[[Any], str]) ->
     return sites
 
 
-def _read_site(key: str, values: Any, problems: list[str], secret: Callable[[Any], str]) -> Site | None:
+def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Site | None:
     place = f"[sites.{key}]"
     before = len(problems)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
@@ -56,7 +70,7 @@ def _read_site(key: str, values: Any, problems: list[str], secret: Callable[[Any
     for name in ("secret_key", "auth_key"):
         if name in values:
             try:
-                keys[name] = secret(values[name])
+                keys[name] = secret(values[name]) if name == "secret_key" else read_secrets(values[name], secret)
             except ValueError as error:
                 problems.append(f"{place} {name} {error}")
     names = {name: _names(values, name, place, problems) for name in ("server_only", "page_allowed")}

@@ -29,6 +29,7 @@ from server.settings import IpPolicy
 
 SKEW_TOLERATED_MS = 2_000
 TOLD_ELSEWHERE = {"$session_start": ("$referrer", "$resolution"), "$page_view": ("$referrer_domain",)}
+NO_USER_IDS = frozenset({"", "0", "undefined", "null", "none", "nil", "nan", "true", "false", "[object object]"})
 OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
 
 Step = Callable[["Pipeline", Draft], None]
@@ -95,7 +96,8 @@ def add_identity(_: Pipeline, draft: Draft) -> None:
     visitor_id = raw.get("visitor_id", beacon.visitor_id)
     event["visitor_id"] = read_short_text(draft, "visitor_id", visitor_id)
     if beacon.is_trusted:
-        event["user_id"] = read_short_text(draft, "user_id", raw.get("user_id", beacon.user_id))
+        user_id = raw.get("user_id", beacon.user_id)
+        event["user_id"] = None if user_id is None else _checked_user_id(user_id)
     elif event["name"] == "$auth":
         event["user_id"] = _vouched_user_id(draft)
 
@@ -255,13 +257,22 @@ def _vouched_user_id(draft: Draft) -> str:
     props = draft.raw.get("props")
     user_id = props.get("user_id") if isinstance(props, dict) else None
     signature = props.get("hash") if isinstance(props, dict) else None
-    auth_key = draft.beacon.site.auth_key
-    if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_SHORT_TEXT_LENGTH:
-        raise EventRejected("bad_user_id", f"user_id is a text of 1 to {MAX_SHORT_TEXT_LENGTH} characters.")
-    user_id = clean_text(user_id)
-    if not isinstance(signature, str) or not auth_key or not is_signed(user_id, signature, auth_key):
+    user_id = _checked_user_id(user_id)
+    keys, now_ms = draft.beacon.site.auth_keys(), draft.beacon.received_ms
+    if not isinstance(signature, str) or not keys or not is_signed(user_id, signature, keys, now_ms):
         raise EventRejected("wrong_hash", "hash is not the HMAC-SHA256 of user_id under the site's auth key.")
     return user_id
+
+
+def _checked_user_id(user_id: Any) -> str:
+    """Return a user's id. Errors: EventRejected: a cut or mistaken id would make one person of many."""
+    if isinstance(user_id, int) and not isinstance(user_id, bool):
+        user_id = str(user_id)
+    if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_SHORT_TEXT_LENGTH:
+        raise EventRejected("bad_user_id", f"user_id is a text of 1 to {MAX_SHORT_TEXT_LENGTH} characters.")
+    if user_id.strip().lower() in NO_USER_IDS:
+        raise EventRejected("bad_user_id", f"user_id is {user_id!r}, which is what programs say for nobody.")
+    return clean_text(user_id)
 
 
 def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:

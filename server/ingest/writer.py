@@ -25,6 +25,7 @@ from server.ingest.accounts import received_ms
 from server.ingest.erasure import Erasure
 from server.ingest.expiry import expire_ids
 from server.ingest.histogram import SECONDS, SIZES, Histogram
+from server.ingest.people import People
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
 from server.ingest.queue_file import add_count, drop_rejected, forget_stored, open_database, set_aside
 from server.ingest.reading import Damaged, Waiting, read_waiting
@@ -70,15 +71,18 @@ class Writer:
         path: Path,
         store: Store,
         *,
+        people: People | None = None,
         retention_days: int | None = None,
         clock: Clock = now_ms,
     ) -> None:
         self._queue = queue
         self._store = store
+        self._people = people
         self._clock = clock
         self._retention_days = retention_days
         self._database = open_database(path)
         self._position = -1
+        self._told = -1
         self._last_rows = 0
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -100,11 +104,11 @@ class Writer:
         self._thread.start()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
-        """Return True once everything committed before this call is in the store, False after the time-out."""
+        """Return True once everything committed before this call can be asked for, False after the time-out."""
         last = self._queue.last_seq()
         deadline = time.monotonic() + timeout_s
         self._wake.set()
-        while self._position < last:
+        while self._told < last:
             if time.monotonic() > deadline:
                 return False
             time.sleep(IDLE_CHECK_S)
@@ -145,6 +149,8 @@ class Writer:
         self._wake.set()
         self._thread.join()
         self._database.close()
+        if self._people is not None:
+            self._people.close()
 
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -177,18 +183,46 @@ class Writer:
         """Move one batch; return whether there may be more."""
         if self._position < 0:
             self._position = self._store.position(self._queue.queue_id)
+            self._catch_up()
+            self._told = self._position
             self._forget(self._position)  # moved by a process that died before it could say so here
         try:
             rows, is_full = read_waiting(self._database, self._position, self._queue.last_seq)
         except Damaged as damaged:
             self._set_aside((damaged.seq, damaged.event), "damaged", str(damaged))
+            self._told = self._position
             return True
         if not rows:
             return False
         self._last_rows = len(rows)
         self._append(rows)
+        self._tell_people(rows)
+        self._told = self._position
         self._forget(self._position)
         return is_full
+
+    def _catch_up(self) -> None:
+        """Tell the file of people what the store has already: somebody died between the two."""
+        if self._people is None:
+            return
+        position = self._people.position(self._queue.queue_id)
+        while position < self._position:
+            try:
+                rows, _ = read_waiting(self._database, position, self._queue.last_seq)
+            except Damaged as damaged:  # its turn to be set aside comes
+                position = damaged.seq
+                continue
+            rows = [row for row in rows if row[0] <= self._position]
+            if not rows:
+                return
+            self._tell_people(rows)
+            position = rows[-1][0]
+
+    def _tell_people(self, rows: Sequence[Waiting]) -> None:
+        """Have the file of people take events. Errors: sqlite3.Error, Unavailable; then they are told again."""
+        if self._people is not None:
+            events = [orjson.loads(event) for _, event in rows]
+            self._people.take(events, self._queue.queue_id, rows[-1][0])
 
     def _append(self, rows: Sequence[Waiting]) -> None:
         """Add rows to the store; halve what it refuses until the one bad event is alone."""

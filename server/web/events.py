@@ -25,7 +25,7 @@ from server.storage.base import Store
 from server.web.answers import JsonAnswer
 from server.web.beacons import events_of
 from server.web.collect import encode_outcome
-from server.web.queries import parts_of, read_filter, read_limit, store_of
+from server.web.queries import parts_of, read_filter, read_limit, store_of, with_person
 from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
@@ -51,7 +51,12 @@ async def post_events(request: Request) -> Response:
 
 async def get_events(request: Request) -> Response:
     """Return events, newest first; as lines of JSON where the request accepts application/x-ndjson."""
-    wanted = read_filter(request)
+    wanted = await run_in_threadpool(with_person, request, read_filter(request))
+    return await answer_events(request, wanted)
+
+
+async def answer_events(request: Request, wanted: Filter) -> Response:
+    """Return the events of a question, in the form that the request accepts."""
     store = store_of(request)
     if "application/x-ndjson" in request.headers.get("accept", ""):
         return _stream(json_lines(store, wanted), "application/x-ndjson")
@@ -69,7 +74,7 @@ async def get_names(request: Request) -> Response:
 
 async def get_export(request: Request) -> Response:
     """Return all events as a file: ndjson, csv or parquet."""
-    wanted = read_filter(request)
+    wanted = await run_in_threadpool(with_person, request, read_filter(request))
     store = store_of(request)
     file_format = request.query_params.get("format", "ndjson")
     writers: Mapping[str, Callable[[], Any]] = {

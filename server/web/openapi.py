@@ -4,7 +4,9 @@ from typing import Any
 
 from server import __version__
 from server.events.model import COLUMNS
+from server.identity.properties import OPERATION_NAMES
 from server.reports.registry import DIMENSIONS, METRICS
+from server.reports.users import KINDS
 
 Json = dict[str, Any]
 
@@ -77,6 +79,7 @@ def _paths() -> dict[str, Json]:
             )
         },
         "/api/stats": {"get": _KEY | _operation("Counts by dimensions", {"type": "object"}, query=_stats_query())},
+        **_users(),
         "/api/rejected": {"get": _KEY | _operation("Rejected events", {"type": "object"}, query=_REJECTED | _PAGING)},
         "/api/rejected/replay": {
             "post": _KEY | _operation("Replay rejected events", {"type": "object"}, body=_REPLAY),
@@ -93,6 +96,32 @@ def _paths() -> dict[str, Json]:
         "/health/live": {"get": _operation("Whether the process runs", {"type": "object"})},
         "/health/ready": {"get": _operation("Whether events are accepted", {"type": "object"})},
         "/metrics": {"get": _operation("Numbers for Prometheus", None)},
+    }
+
+
+def _users() -> dict[str, Json]:
+    person: Json = {"type": "object"}
+    people: Json = {"kind": {"enum": list(KINDS)}, "sort": {"type": "string", "default": "-last_seen"}, "q": _TEXT}
+    operation: Json = {
+        "type": "object",
+        "properties": {"op": {"enum": list(OPERATION_NAMES)}, "key": _TEXT, "value": {}},
+    }
+    operations: Json = {
+        "type": "object",
+        "properties": {"operations": _list(operation), "properties": {"type": "object"}},
+    }
+    into: Json = {"type": "object", "required": ["into"], "properties": {"into": _TEXT}}
+    return {
+        "/api/users": {"get": _KEY | _operation("People, last seen first", person, query=people | _PAGING)},
+        "/api/users/{id}": {"get": _KEY | _operation("One person", person)},
+        "/api/users/{id}/events": {
+            "get": _KEY | _operation("One person's events, newest first", person, query=_FILTERS | _PAGING)
+        },
+        "/api/users/{id}/export": {"get": _KEY | _operation("Everything about one person", person)},
+        "/api/users/{id}/properties": {
+            "post": _KEY | _operation("Change one person's properties", person, body=operations)
+        },
+        "/api/users/{id}/merge": {"post": _KEY | _operation("Merge one person into another", person, body=into)},
     }
 
 

@@ -1,11 +1,14 @@
 """What GET requests of the API say in their query: filters, numbers, instants. Wrong ones are errors, not guesses."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.requests import Request
 
 from server.errors import BadRequest
 from server.events.wire import read_instant
+from server.identity.people_file import PEOPLE_FILE, read_people
+from server.identity.person import Person, find_person
 from server.reports.filters import Filter
 from server.storage.base import Store
 from server.web.parts import Parts
@@ -45,6 +48,25 @@ def read_filter(request: Request, *, with_bots: bool = True) -> Filter:
         until_ms=read_time(query, "until"),
         with_bots=with_bots,
     )
+
+
+def person_of(request: Request, site: str, person_id: str) -> Person | None:
+    """Return whom an id belongs to; blocks shortly."""
+    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+        return find_person(people, site, person_id)
+
+
+def with_person(request: Request, wanted: Filter) -> Filter:
+    """Return a filter in which a user's id stands for all events of that person; blocks shortly.
+
+    An id that is unknown so far, and one that is asked for without a site, stand for themselves.
+    """
+    if wanted.user_id is None or wanted.site is None:
+        return wanted
+    person = person_of(request, wanted.site, wanted.user_id)
+    if person is None or wanted.user_id not in person.user_ids:
+        return wanted
+    return replace(wanted, user_id=None, person=person)
 
 
 def read_time(query: Mapping[str, str], name: str) -> int | None:

@@ -224,7 +224,9 @@ class TestTrust:
     def test_a_wrong_signature_is_refused(self, props: dict[str, Any]) -> None:
         assert refusal(make_event(name="$auth", props=props)) == "wrong_hash"
 
-    @pytest.mark.parametrize("props", [None, {}, {"user_id": 7, "hash": "x"}, {"user_id": "", "hash": "x"}])
+    @pytest.mark.parametrize(
+        "props", [None, {}, {"user_id": True, "hash": "x"}, {"user_id": "", "hash": "x"}, {"user_id": "undefined"}]
+    )
     def test_no_user_id_is_refused(self, props: Any) -> None:
         assert refusal(make_event(name="$auth", props=props)) == "bad_user_id"
 

@@ -1,0 +1,187 @@
+"""The file of people: its tables and the statements on them. Called by people.py; questions are in reports/users.py.
+
+Tables
+    nodes      every visitor and user id: its world, whom it leads to, when and where it was seen
+    worlds     people who were mentioned together, as merges.py keeps them
+    facts      what was said, so that a world can be made anew when something older arrives
+    people     each person's properties, for questions
+    positions  how far each queue has been read: same transaction as everything else
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from server.identity.merges import Fact, Node, World, decode_world
+from server.identity.properties import Properties
+
+PEOPLE_FILE = "users.sqlite"
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+create table if not exists nodes (
+    site text not null, kind text not null, id text not null, world integer,
+    person_kind text not null, person_id text not null,
+    first_seen integer, last_seen integer, country text, region text, city text,
+    primary key (site, kind, id)
+) strict, without rowid;
+create index if not exists nodes_of_person on nodes (site, person_kind, person_id);
+create table if not exists worlds (world integer primary key, site text not null, body blob not null) strict;
+create table if not exists facts (
+    site text not null, id text not null, time integer not null, world integer not null, body blob not null,
+    primary key (site, id)
+) strict, without rowid;
+create index if not exists facts_of_world on facts (world);
+create table if not exists people (
+    site text not null, kind text not null, id text not null, properties blob not null, primary key (site, kind, id)
+) strict, without rowid;
+create table if not exists positions (queue_id text primary key, position integer not null) strict;
+"""
+
+
+@dataclass(slots=True)
+class Sighting:
+    """When and where an id was seen. Shape: the place is that of the latest event which had one."""
+
+    first_ms: int
+    last_ms: int
+    place: tuple[str | None, str | None, str | None]
+
+    def add(self, time_ms: int, place: tuple[str | None, str | None, str | None]) -> None:
+        """Take in one event."""
+        self.first_ms = min(self.first_ms, time_ms)
+        if time_ms >= self.last_ms:
+            self.last_ms = time_ms
+            self.place = place if place[0] else self.place
+
+
+def open_people(path: Path | str) -> sqlite3.Connection:
+    """Return a connection to the file, which is made where it is missing.
+
+    The file can be rebuilt from what the queue and the store hold, yet it is committed like the queue: its position
+    decides what the queue may forget.
+    """
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.execute("pragma busy_timeout = 5000")
+    database.execute("pragma journal_mode = wal")
+    database.execute("pragma synchronous = full")
+    version = database.execute("pragma user_version").fetchone()[0]
+    if version > _SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"the users have format {version}, this version knows {_SCHEMA_VERSION}")
+    database.executescript(_SCHEMA)
+    database.execute(f"pragma user_version = {_SCHEMA_VERSION}")
+    return database
+
+
+@contextmanager
+def read_people(path: Path) -> Iterator[sqlite3.Connection]:
+    """Return a connection for one question: what it sees does not change while it is asked."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as database:
+        database.execute("begin")
+        yield database
+
+
+def position_of(database: sqlite3.Connection, queue_id: str) -> int:
+    """Return the number of the last event taken from this queue, 0 before the first."""
+    row = database.execute("select position from positions where queue_id = ?", (queue_id,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def save_position(database: sqlite3.Connection, queue_id: str, position: int) -> None:
+    """Record how far this queue has been read."""
+    database.execute("insert or replace into positions values (?, ?)", (queue_id, position))
+
+
+def save_sightings(database: sqlite3.Connection, sightings: Mapping[tuple[str, Node], Sighting]) -> None:
+    """Record when and where ids were seen."""
+    database.executemany(
+        "insert into nodes values (?1, ?2, ?3, null, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        " on conflict do update set first_seen = min(coalesce(first_seen, excluded.first_seen), excluded.first_seen),"
+        " country = iif(excluded.country is null or last_seen > excluded.last_seen, country, excluded.country),"
+        " region = iif(excluded.country is null or last_seen > excluded.last_seen, region, excluded.region),"
+        " city = iif(excluded.country is null or last_seen > excluded.last_seen, city, excluded.city),"
+        " last_seen = max(coalesce(last_seen, excluded.last_seen), excluded.last_seen)",
+        [(site, *node, seen.first_ms, seen.last_ms, *seen.place) for (site, node), seen in sightings.items()],
+    )
+
+
+def is_known(database: sqlite3.Connection, site: str, node: Node) -> bool:
+    """Return whether an id was ever seen or mentioned."""
+    sql = "select 1 from nodes where site = ? and kind = ? and id = ?"
+    return database.execute(sql, (site, *node)).fetchone() is not None
+
+
+def has_fact(database: sqlite3.Connection, site: str, fact_id: str) -> bool:
+    """Return whether a fact was taken in before."""
+    return database.execute("select 1 from facts where site = ? and id = ?", (site, fact_id)).fetchone() is not None
+
+
+def find_worlds(database: sqlite3.Connection, site: str, nodes: Iterable[Node]) -> list[int]:
+    """Return the numbers of the worlds that hold these ids, each once, in ascending order."""
+    sql = "select world from nodes where site = ? and kind = ? and id = ?"
+    rows = (database.execute(sql, (site, *node)).fetchone() for node in nodes)
+    return sorted({row[0] for row in rows if row and row[0] is not None})
+
+
+def load_world(database: sqlite3.Connection, number: int) -> World:
+    """Return a world."""
+    body = database.execute("select body from worlds where world = ?", (number,)).fetchone()[0]
+    return decode_world(orjson.loads(body))
+
+
+def new_world(database: sqlite3.Connection, site: str) -> int:
+    """Return the number of a world that is yet to be saved."""
+    cursor = database.execute("insert into worlds (site, body) values (?, x'')", (site,))
+    return int(cursor.lastrowid or 0)
+
+
+def unite_worlds(database: sqlite3.Connection, keep: int, others: Sequence[int]) -> None:
+    """Have everything of the others be of the one that is kept."""
+    for other in others:
+        database.execute("update facts set world = ? where world = ?", (keep, other))
+        database.execute("update nodes set world = ? where world = ?", (keep, other))
+        database.execute("delete from worlds where world = ?", (other,))
+
+
+def save_fact(database: sqlite3.Connection, site: str, world: int, fact: Fact) -> None:
+    """Keep a fact."""
+    body = orjson.dumps([fact.visitor_id, fact.user_id, fact.into and [*fact.into], fact.operations])
+    database.execute("insert into facts values (?, ?, ?, ?, ?)", (site, fact.moment[1], fact.moment[0], world, body))
+
+
+def load_facts(database: sqlite3.Connection, world: int) -> list[Fact]:
+    """Return all facts of a world."""
+    rows = database.execute("select time, id, body from facts where world = ?", (world,))
+    return [_decode_fact(time_ms, fact_id, body) for time_ms, fact_id, body in rows]
+
+
+def save_world(database: sqlite3.Connection, site: str, number: int, world: World) -> None:
+    """Keep a world, and what questions ask of it."""
+    database.execute("update worlds set body = ? where world = ?", (orjson.dumps(world.encode()), number))
+    everybody = [*world.people, *world.leads_to]
+    database.executemany(
+        "insert into nodes values (?1, ?2, ?3, ?4, ?5, ?6, null, null, null, null, null)"
+        " on conflict do update set world = ?4, person_kind = ?5, person_id = ?6",
+        [(site, *node, number, *world.person_of(node)) for node in everybody],
+    )
+    database.executemany(
+        "delete from people where site = ? and kind = ? and id = ?", [(site, *n) for n in world.leads_to]
+    )
+    save_people(database, site, world.people)
+
+
+def save_people(database: sqlite3.Connection, site: str, people: Mapping[Node, Properties]) -> None:
+    """Keep people's properties."""
+    database.executemany(
+        "insert or replace into people values (?, ?, ?, ?)",
+        [(site, *node, orjson.dumps(properties.values)) for node, properties in people.items()],
+    )
+
+
+def _decode_fact(time_ms: int, fact_id: str, body: bytes) -> Fact:
+    visitor_id, user_id, into, operations = orjson.loads(body)
+    target = Node(*into) if into else None
+    return Fact(moment=(time_ms, fact_id), visitor_id=visitor_id, user_id=user_id, into=target, operations=operations)

@@ -1,0 +1,251 @@
+"""A user's properties: what the seven operations do to them, and what becomes of two sets when users are merged.
+
+Pure. The properties are the fold of the recorded operations in the order of their time, so they can be rebuilt.
+
+Operations, each `{"op", "key", "value"}`, in their order, each for itself: one that cannot be carried out is ignored
+with a reason and the next goes on.
+    update_or_create  sets the value
+    set_once          sets it where there is none
+    add               adds a number; nothing counts as 0
+    append            puts a value at the end of a list; nothing counts as an empty list
+    union             the same for each value that the list does not hold yet
+    exclude           takes values out of a list
+    delete            removes the property; no value is needed
+
+Merging `other` into `known`: what `known` has stays, what it deleted stays deleted, what it never had is taken from
+`other`, lists are united. `$initial_*` keeps the older of the two and `$last_*` the newer; `$sessions` adds up.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from server.events.wire import MAX_LIST_LENGTH, MAX_PROPERTY_NAME_LENGTH, MAX_SAFE_INTEGER, MAX_TEXT_LENGTH
+
+MAX_OPERATIONS = 250
+MAX_PROPERTIES = 1_000
+SESSIONS = "$sessions"
+
+Moment = tuple[int, str]
+"""When something was said: (milliseconds since the epoch, event id), so that two things at once have an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An operation that was not carried out. Shape: reason is stable and machine-readable."""
+
+    index: int
+    op: str
+    key: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Result:
+    """What operations did. Shape: affected and unchanged are keys, each once."""
+
+    affected: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Properties:
+    """Shape: deleted are keys that were removed, which is not the same as never set; moments tell of `$initial_*`
+    and `$last_*` when they were set.
+    """  # noqa: D205 - the shape is all there is to say
+
+    values: dict[str, Any] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    moments: dict[str, Moment] = field(default_factory=dict)
+
+    def apply(self, operations: Sequence[Any], moment: Moment) -> Result:
+        """Carry out operations in their order."""
+        result = Result()
+        for index, operation in enumerate(operations):
+            op, key = _named(operation)
+            if index >= MAX_OPERATIONS:
+                result.ignored.append(Ignored(index, op, key, "too_many_operations"))
+                continue
+            reason = fault_of(operation)
+            before = self.values.get(key)
+            if reason is None:
+                reason = _CARRY_OUT[op](self.values, key, operation.get("value"))
+            if reason is None and len(self.values) > MAX_PROPERTIES:
+                del self.values[key]
+                reason = "too_many_properties"
+            if reason is not None:
+                result.ignored.append(Ignored(index, op, key, reason))
+                continue
+            self._note(result, op, key, before, moment)
+        return result
+
+    def absorb(self, other: "Properties") -> None:
+        """Take in what another, later unknown, set of properties has; see the head of this page."""
+        for key, value in other.values.items():
+            if key == SESSIONS and _is_number(self.values.get(key)) and _is_number(value):
+                self.values[key] += value
+            elif self._yields(key, other):
+                self.values[key] = list(value) if isinstance(value, list) else value
+                self.deleted.discard(key)
+                if key in other.moments:
+                    self.moments[key] = other.moments[key]
+            elif isinstance(value, list) and isinstance(mine := self.values.get(key), list):
+                self.values[key] = _united(mine, value)
+
+    def encode(self) -> list[Any]:
+        """Return the stored form: JSON values only."""
+        return [self.values, sorted(self.deleted), self.moments]
+
+    def _yields(self, key: str, other: "Properties") -> bool:
+        """Return whether the other's value takes the place of this one's."""
+        mine, theirs = self.moments.get(key), other.moments.get(key)
+        if key in self.values and mine is not None and theirs is not None:
+            return tuple(theirs) < tuple(mine) if key.startswith("$initial_") else tuple(theirs) > tuple(mine)
+        return key not in self.values and key not in self.deleted
+
+    def _note(self, result: Result, op: str, key: str, before: Any, moment: Moment) -> None:
+        after = self.values.get(key)
+        if op == "delete":
+            self.deleted.add(key)
+            self.moments.pop(key, None)
+        elif key in self.values:
+            self.deleted.discard(key)
+        if _same(before, after):
+            if key not in result.affected and key not in result.unchanged:
+                result.unchanged.append(key)
+            return
+        if key not in result.affected:
+            result.affected.append(key)
+        if key in result.unchanged:
+            result.unchanged.remove(key)
+        if key.startswith(("$initial_", "$last_")) and key in self.values:
+            self.moments[key] = moment
+
+
+def decode_properties(encoded: Sequence[Any]) -> Properties:
+    """Return properties from their stored form."""
+    values, deleted, moments = encoded
+    return Properties(values, set(deleted), {key: (int(at[0]), str(at[1])) for key, at in moments.items()})
+
+
+def fault_of(operation: Any) -> str | None:
+    """Return why an operation can never be carried out, whatever the user's properties are; None where it may be."""
+    op, key = _named(operation)
+    if op not in _CARRY_OUT:
+        return "unknown_operation"
+    if not 0 < len(key) <= MAX_PROPERTY_NAME_LENGTH:
+        return "bad_key"
+    return None if op == "delete" else _fault_of_value(op, operation.get("value"))
+
+
+def _fault_of_value(op: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return "empty_value"
+    if op == "add":
+        return None if _is_number(value) else "not_a_number"
+    many = value if isinstance(value, list) and op != "append" else [value]
+    if len(many) > MAX_LIST_LENGTH:
+        return "list_too_long"
+    return next((reason for each in many if (reason := _fault_of_one(each)) is not None), None)
+
+
+def _named(operation: Any) -> tuple[str, str]:
+    if not isinstance(operation, Mapping):
+        return "", ""
+    op, key = operation.get("op"), operation.get("key")
+    return op if isinstance(op, str) else "", key if isinstance(key, str) else ""
+
+
+def _fault_of_one(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "text_too_long" if len(value) > MAX_TEXT_LENGTH else None
+    if isinstance(value, bool) or _is_number(value):
+        return None
+    return "bad_value"
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= MAX_SAFE_INTEGER if isinstance(value, int) else isfinite(value)
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Return whether nothing changed; True and 1 are two things."""
+    return type(before) is type(after) and before == after
+
+
+def _update(values: dict[str, Any], key: str, value: Any) -> str | None:
+    values[key] = value
+    return None
+
+
+def _set_once(values: dict[str, Any], key: str, value: Any) -> str | None:
+    values.setdefault(key, value)
+    return None
+
+
+def _add(values: dict[str, Any], key: str, value: Any) -> str | None:
+    now = values.get(key, 0)
+    if not _is_number(now):
+        return "wrong_type"
+    if not _is_number(now + value):
+        return "number_too_large"
+    values[key] = now + value
+    return None
+
+
+def _append(values: dict[str, Any], key: str, value: Any) -> str | None:
+    return _extend(values, key, [value])
+
+
+def _union(values: dict[str, Any], key: str, value: Any) -> str | None:
+    return _extend(values, key, value if isinstance(value, list) else [value], only_new=True)
+
+
+def _extend(values: dict[str, Any], key: str, added: list[Any], *, only_new: bool = False) -> str | None:
+    now = values.get(key, [])
+    if not isinstance(now, list):
+        return "wrong_type"
+    longer = _united(now, added) if only_new else now + added
+    if len(longer) > MAX_LIST_LENGTH:
+        return "list_full"
+    values[key] = longer
+    return None
+
+
+def _united(first: list[Any], second: list[Any]) -> list[Any]:
+    united = list(first)
+    for each in second:
+        if not any(_same(each, known) for known in united):
+            united.append(each)
+    return united[:MAX_LIST_LENGTH]
+
+
+def _exclude(values: dict[str, Any], key: str, value: Any) -> str | None:
+    now = values.get(key, [])
+    if not isinstance(now, list):
+        return "wrong_type"
+    unwanted = value if isinstance(value, list) else [value]
+    if key in values:
+        values[key] = [each for each in now if not any(_same(each, other) for other in unwanted)]
+    return None
+
+
+def _delete(values: dict[str, Any], key: str, _: Any) -> str | None:
+    values.pop(key, None)
+    return None
+
+
+_CARRY_OUT: dict[str, Callable[[dict[str, Any], str, Any], str | None]] = {
+    "update_or_create": _update,
+    "set_once": _set_once,
+    "add": _add,
+    "append": _append,
+    "union": _union,
+    "exclude": _exclude,
+    "delete": _delete,
+}
+OPERATION_NAMES = tuple(_CARRY_OUT)

@@ -1,0 +1,131 @@
+"""Keeps who is who up to date: takes what the writer has moved, event by event, exactly once.
+
+Contract
+    The writer calls `take` with the events of a batch, in the queue's order, after the store has them. What they say
+    about people, and how far the queue has been read, is one transaction; the events that follow from them (names that
+    changed, people who were merged) are in the queue before it is committed, under ids that follow from their causes.
+    Whatever dies in between, the batch is taken again and ends the same.
+
+    A fact that is newer than all its world has seen is added to it. An older one makes the world anew from its facts:
+    so the order in which facts arrive does not matter (merges.py tells what they mean).
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from server.events.model import StoredEvent
+from server.identity.merges import WATCHED, Change, Fact, Node, World, build_world
+from server.identity.people_file import (
+    Sighting,
+    find_worlds,
+    has_fact,
+    is_known,
+    load_facts,
+    load_world,
+    new_world,
+    open_people,
+    position_of,
+    save_fact,
+    save_position,
+    save_sightings,
+    save_world,
+    unite_worlds,
+)
+from server.ingest.facts import derive, fact_of
+
+Emit = Callable[[Sequence[StoredEvent]], None]
+Place = tuple[str | None, str | None, str | None]
+
+
+class People:
+    """Owns the file's one writing connection; for one thread.
+
+    Shape:  emit makes the events that follow durable before it returns. Errors: sqlite3.Error, or emit's; then nothing
+            of the batch was taken.
+    """
+
+    def __init__(self, path: Path | str, emit: Emit) -> None:
+        self._database = open_people(path)
+        self._emit = emit
+
+    def position(self, queue_id: str) -> int:
+        """Return the number of the last event taken from this queue, 0 before the first."""
+        return position_of(self._database, queue_id)
+
+    def take(self, events: Sequence[Mapping[str, Any]], queue_id: str, position: int) -> None:
+        """Take in events and record the queue's position, both or neither."""
+        database = self._database
+        database.execute("begin immediate")
+        try:
+            followed = [each for event in events for each in self._take_one(event)]
+            save_sightings(database, _sightings(events))
+            save_position(database, queue_id, position)
+            if followed:
+                self._emit(followed)
+            database.execute("commit")
+        except BaseException:
+            database.execute("rollback")
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _take_one(self, event: Mapping[str, Any]) -> Sequence[StoredEvent]:
+        fact = fact_of(event)
+        site = event["site"]
+        if fact is None:
+            user_id = event.get("user_id")
+            if user_id is None or is_known(self._database, site, Node("user", user_id)):
+                return ()
+            fact = Fact(moment=(event["time"], event["id"]), user_id=user_id)  # the first that is heard of this user
+        if has_fact(self._database, site, fact.moment[1]):
+            return ()
+        change, world = add_fact(self._database, site, fact)
+        return list(derive(event, change, world.people[change.person].values))
+
+
+def add_fact(database: sqlite3.Connection, site: str, fact: Fact) -> tuple[Change, World]:
+    """Take in one new fact; return what it changed and the world that it is about."""
+    numbers = find_worlds(database, site, fact.nodes())
+    worlds = [load_world(database, number) for number in numbers]
+    number = numbers[0] if numbers else new_world(database, site)
+    unite_worlds(database, number, numbers[1:])
+    save_fact(database, site, number, fact)
+    world = World()
+    for each in worlds:
+        world.take_in(each)
+    if fact.moment > world.newest:
+        change = world.apply(fact)
+    else:
+        before = _watched(world, fact)
+        world = build_world(load_facts(database, number))
+        person = world.person_of(fact.nodes()[-1])
+        after = _watched(world, fact)
+        changed = [name for name in WATCHED if after.get(name) not in (None, before.get(name))]
+        change = Change(person, tuple(changed))
+    save_world(database, site, number, world)
+    return change, world
+
+
+def _watched(world: World, fact: Fact) -> Mapping[str, Any]:
+    properties = world.people.get(world.person_of(fact.nodes()[-1]))
+    return properties.values if properties is not None else {}
+
+
+def _sightings(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Node], Sighting]:
+    """Return when and where each id of a batch was seen."""
+    found: dict[tuple[str, Node], Sighting] = {}
+    for event in events:
+        place: Place = (event.get("country"), event.get("region"), event.get("city"))
+        for node in (Node("visitor", event.get("visitor_id") or ""), Node("user", event.get("user_id") or "")):
+            if not node.id:
+                continue
+            seen = found.get((event["site"], node))
+            if seen is None:
+                found[event["site"], node] = Sighting(event["time"], event["time"], place)
+            else:
+                seen.add(event["time"], place)
+    return found

@@ -1,0 +1,191 @@
+"""`/api/users`: people, their properties and events. With the secret key; the dashboard reads them too."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from server.errors import BadRequest, NotFound
+from server.events.model import Source
+from server.events.wire import decode
+from server.identity.merges import Node
+from server.identity.people_file import PEOPLE_FILE, read_people
+from server.identity.person import Person
+from server.identity.properties import MAX_OPERATIONS, Properties
+from server.ingest.beacon import Beacon
+from server.ingest.uuid7 import uuid7
+from server.reports.filters import Filter
+from server.reports.users import UserQuery, all_events_of, describe_user, list_users
+from server.sites import DEFAULT_SITE, Site
+from server.storage.base import Store
+from server.web.answers import JsonAnswer
+from server.web.events import answer_events
+from server.web.queries import parts_of, person_of, read_filter, read_limit, store_of
+from server.web.requests import RequestHead, read_body
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+_PROPERTY = "props."
+
+
+async def get_users(request: Request) -> Response:
+    """Return people, by default those whom the site knows by an id or a contact, last seen first."""
+    query = request.query_params
+    limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
+    cursor = query.get("cursor") or "0"
+    if not cursor.isascii() or not cursor.isdecimal():
+        raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
+    wanted = UserQuery(
+        site=_site(request),
+        kind=query.get("kind") or "known",
+        sort=query.get("sort") or "-last_seen",
+        text=query.get("q") or None,
+        properties={name.removeprefix(_PROPERTY): value for name, value in query.items() if name.startswith(_PROPERTY)},
+        limit=limit + 1,
+        offset=int(cursor),
+    )
+    users = await run_in_threadpool(_ask, request, wanted)
+    following = str(wanted.offset + limit) if len(users) > limit else None
+    return JsonAnswer({"users": users[:limit], "next": following})
+
+
+async def get_user(request: Request) -> Response:
+    """Return one person, by a user's or a visitor's id."""
+    return JsonAnswer(await run_in_threadpool(_describe, request))
+
+
+async def get_events(request: Request) -> Response:
+    """Return one person's events: those of all their ids, also from before they were known."""
+    wanted = read_filter(request)
+    person = await run_in_threadpool(_known_person, request, wanted.site or DEFAULT_SITE)
+    return await answer_events(request, _of_person(wanted, person))
+
+
+async def get_export(request: Request) -> Response:
+    """Return everything that is kept about one person as one JSON file."""
+    wanted = Filter(site=_site(request))
+    person = await run_in_threadpool(_known_person, request, _site(request))
+    described = await run_in_threadpool(_describe, request)
+    content = iterate_in_threadpool(_export_of(described, person, store_of(request), wanted))
+    headers = {"content-disposition": 'attachment; filename="user.json"', "cache-control": "no-store"}
+    return StreamingResponse(content, media_type="application/json", headers=headers)
+
+
+async def post_properties(request: Request) -> Response:
+    """Carry out operations on one person's properties; an unknown id becomes a user.
+
+    Shape:  {"operations": [{"op", "key", "value"}, …]}, or {"properties": {…}}, which are set. The answer tells what
+            they do to the properties as they are now; they are on disk when it is sent.
+    """
+    site = parts_of(request).auth.site_of_key(request)
+    operations = _operations(await _body(request))
+    person = await run_in_threadpool(person_of, request, site.key, request.path_params["id"])
+    subject = _subject(request.path_params["id"], person)
+    result = Properties(dict(person.properties) if person else {}).apply(operations, (0, ""))
+    await _record(request, site, {"name": "$identify", **subject, "props": {"operations": operations}})
+    return JsonAnswer(
+        {
+            "affected": result.affected,
+            "not_changed": result.unchanged,
+            "ignored": [
+                {"index": each.index, "op": each.op, "key": each.key, "reason": each.reason} for each in result.ignored
+            ],
+        }
+    )
+
+
+async def post_merge(request: Request) -> Response:
+    """Merge one person into another: {"into": id}. Their history joins; the id goes on to lead to the other."""
+    site = parts_of(request).auth.site_of_key(request)
+    into_id = (await _body(request)).get("into")
+    if not isinstance(into_id, str) or not into_id:
+        raise BadRequest("missing_into", "into is missing.", 'Send {"into": "<the id that stays>"}.')
+    person = await run_in_threadpool(_known_person, request, site.key)
+    into = await run_in_threadpool(person_of, request, site.key, into_id)
+    target = into.node if into else Node("user", into_id)
+    named = {"$from": person.node.id, "$from_kind": person.node.kind, "$to": target.id, "$to_kind": target.kind}
+    is_needed = person.node != target
+    if is_needed:
+        await _record(request, site, {"name": "$user_merged", "props": named})
+    return JsonAnswer({"merged": is_needed, "from": person.node.id, "into": target.id})
+
+
+def _ask(request: Request, wanted: UserQuery) -> list[dict[str, Any]]:
+    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+        return list_users(people, wanted)
+
+
+def _describe(request: Request) -> dict[str, Any]:
+    site = _site(request)
+    return describe_user(_known_person(request, site), store_of(request), site)
+
+
+def _known_person(request: Request, site: str) -> Person:
+    """Return the person whom the path names. Errors: NotFound."""
+    person = person_of(request, site, request.path_params["id"])
+    if person is None:
+        raise NotFound("unknown_user", "Nobody has this id.", "Ids are those of users and of visitors, case and all.")
+    return person
+
+
+def _of_person(wanted: Filter, person: Person) -> Filter:
+    return replace(wanted, user_id=None, visitor_id=None, person=person)
+
+
+def _site(request: Request) -> str:
+    """Return the site that is asked about; the dashboard names it. Errors: NotAuthorised, BadRequest."""
+    return read_filter(request).site or DEFAULT_SITE
+
+
+def _subject(person_id: str, person: Person | None) -> dict[str, str]:
+    """Return how an event names a person: a visitor whom nobody knows as such, all others as users."""
+    if person is not None and person.node.kind == "visitor":
+        return {"visitor_id": person.node.id}
+    return {"user_id": person.node.id if person is not None else person_id}
+
+
+async def _body(request: Request) -> Mapping[str, Any]:
+    value, _ = decode(await read_body(RequestHead(request.scope), request.receive))
+    if not isinstance(value, dict):
+        raise BadRequest("invalid_body", "The body is no JSON object.")
+    return value
+
+
+def _operations(body: Mapping[str, Any]) -> list[Any]:
+    operations = body.get("operations")
+    properties = body.get("properties")
+    if operations is None and isinstance(properties, dict):
+        operations = [{"op": "update_or_create", "key": key, "value": value} for key, value in properties.items()]
+    if not isinstance(operations, list) or not operations:
+        raise BadRequest(
+            "missing_operations",
+            "operations is missing.",
+            'Send {"operations": [{"op": "add", "key": "visits", "value": 1}]} or {"properties": {"plan": "pro"}}.',
+        )
+    if len(operations) > MAX_OPERATIONS:
+        raise BadRequest("too_many_operations", f"At most {MAX_OPERATIONS} at a time.", "Send them in parts.")
+    return operations
+
+
+async def _record(request: Request, site: Site, event: dict[str, Any]) -> None:
+    """Have an event of the site's server stored. Errors: BadRequest when it is refused, Unavailable."""
+    parts = parts_of(request)
+    now = parts.clock()
+    beacon = Beacon(site=site, source=Source.SERVER, received_ms=now, is_trusted=True)
+    outcome = await parts.receiver.receive(beacon, [{"id": uuid7(now), **event}])
+    if outcome.rejected:
+        raise BadRequest(outcome.rejected[0]["code"], outcome.rejected[0]["message"])
+
+
+def _export_of(described: dict[str, Any], person: Person, store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield one JSON object: what `get_user` tells, and `all_events`."""
+    yield orjson.dumps(described)[:-1] + b',"all_events":['
+    comma = b""
+    for events in all_events_of(person, store, wanted):
+        yield comma + b",".join(orjson.dumps(event) for event in events)
+        comma = b","
+    yield b"]}"

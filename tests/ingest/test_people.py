@@ -1,0 +1,238 @@
+"""Who is who, as events arrive: each once, in any order, through repetitions and crashes."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.events.model import StoredEvent
+from server.identity.merges import build_world
+from server.identity.people_file import find_worlds, load_world
+from server.ingest.facts import fact_of
+from server.ingest.people import People
+
+QUEUE = "queue"
+
+
+def event(number: int, name: str = "Event", time: int | None = None, **columns: Any) -> StoredEvent:
+    """Return a stored event whose id tells its number."""
+    when = number if time is None else time
+    return {"id": f"id{number:03}", "site": "default", "name": name, "time": when, "props": {}, **columns}
+
+
+def identify(number: int, *operations: dict[str, Any], **columns: Any) -> StoredEvent:
+    return event(number, "$identify", props={"operations": list(operations)}, **columns)
+
+
+def update(key: str, value: Any) -> dict[str, Any]:
+    return {"op": "update_or_create", "key": key, "value": value}
+
+
+class Kept(People):
+    """People in memory, and the events that followed."""
+
+    def __init__(self) -> None:
+        self.followed: dict[str, StoredEvent] = {}
+        super().__init__(":memory:", self._keep)
+
+    def _keep(self, events: Sequence[StoredEvent]) -> None:
+        self.followed |= {each["id"]: each for each in events}
+
+    def take_each(self, *events: StoredEvent) -> None:
+        """Take events one batch each."""
+        for each in events:
+            self.take([each], QUEUE, self.position(QUEUE) + 1)
+
+    def values(self, kind: str, each: str) -> dict[str, Any] | None:
+        """Return the properties of whoever the id belongs to."""
+        sql = (
+            "select p.properties from nodes n left join people p on p.site = n.site"
+            " and p.kind = n.person_kind and p.id = n.person_id where n.kind = ? and n.id = ?"
+        )
+        row = self._database.execute(sql, (kind, each)).fetchone()
+        return orjson.loads(row[0]) if row and row[0] else None
+
+    def everything(self) -> list[Any]:
+        """Return all that questions can see."""
+        nodes = self._database.execute("select kind, id, person_kind, person_id from nodes order by 1, 2").fetchall()
+        people = self._database.execute("select kind, id, properties from people order by 1, 2").fetchall()
+        return [nodes, [(kind, each, orjson.loads(properties)) for kind, each, properties in people]]
+
+    def names(self) -> list[str]:
+        """Return the names of the events that followed."""
+        return [each["name"] for each in self.followed.values()]
+
+
+@pytest.fixture
+def people() -> Kept:
+    return Kept()
+
+
+def test_an_identified_visitor_who_signs_in_is_the_user(people: Kept) -> None:
+    people.take_each(
+        event(
+            1, "$session_start", visitor_id="v", country="NO", city="Oslo", props={"$referrer": "https://a.example/"}
+        ),
+        identify(2, update("$email", "a@example.com"), visitor_id="v"),
+        event(3, "$auth", visitor_id="v", user_id="7"),
+    )
+    assert people.values("user", "7") == {
+        "$sessions": 1,
+        "$initial_referrer": "https://a.example/",
+        "$email": "a@example.com",
+    }
+    assert people.names() == ["$email_changed"]
+
+
+def test_joining_a_known_user_is_an_event_with_its_cause(people: Kept) -> None:
+    people.take_each(
+        event(1, "Order", user_id="7"),
+        event(2, "$session_start", visitor_id="v", session_id="s", browser="Firefox"),
+        event(3, "$auth", visitor_id="v", user_id="7", session_id="s", browser="Firefox"),
+    )
+    [merged] = people.followed.values()
+    assert merged["name"] == "$user_merged"
+    assert merged["props"] == {
+        "$from": "v",
+        "$from_kind": "visitor",
+        "$to": "7",
+        "$to_kind": "user",
+        "$cause": "id003",
+    }
+    assert (merged["time"], merged["source"], merged["browser"]) == (3, "server", "Firefox")
+    people.take_each(merged)  # the writer brings it along like any other
+    assert people.names() == ["$user_merged"]
+
+
+def test_campaigns_stay_with_the_user_first_and_last(people: Kept) -> None:
+    for number, source in enumerate(("a", "b", "c")):
+        people.take_each(event(number, "$utm_hit", visitor_id="v", props={"$utm_source": source, "$utm_term": ""}))
+    assert people.values("visitor", "v") == {"$initial_utm_source": "a", "$last_utm_source": "c"}
+
+
+def test_signing_up_writes_name_and_address(people: Kept) -> None:
+    people.take_each(event(1, "$registered", visitor_id="v", props={"$name": "Ann", "$email": "a@example.com"}))
+    assert people.values("visitor", "v") == {"$name": "Ann", "$email": "a@example.com"}
+    assert people.names() == ["$name_changed", "$email_changed"]
+
+
+def test_a_batch_that_fails_is_taken_again_and_ends_the_same(people: Kept) -> None:
+    first = identify(1, update("$name", "Ann"), visitor_id="v")
+    keep = people._emit
+
+    def fail(_: Sequence[StoredEvent]) -> None:
+        raise OSError("no space left")
+
+    people._emit = fail
+    with pytest.raises(OSError, match="space"):
+        people.take([first], QUEUE, 1)
+    assert people.position(QUEUE) == 0
+    assert people.values("visitor", "v") is None
+    people._emit = keep
+    people.take([first, first], QUEUE, 1)
+    assert (people.position(QUEUE), people.names()) == (1, ["$name_changed"])
+
+
+def test_a_late_fact_counts_at_its_own_moment(people: Kept) -> None:
+    people.take_each(
+        identify(5, update("plan", "pro"), visitor_id="v"), identify(2, update("plan", "free"), visitor_id="v")
+    )
+    assert people.values("visitor", "v") == {"plan": "pro"}
+
+
+def test_sites_do_not_know_each_other(people: Kept) -> None:
+    people.take_each(
+        identify(1, update("plan", "pro"), user_id="7"),
+        {**identify(1, update("plan", "free"), user_id="7"), "site": "other"},
+    )
+    assert people._database.execute("select count(*) from people").fetchone() == (2,)
+    assert people._database.execute("select count(*) from worlds").fetchone() == (2,)
+
+
+def test_last_seen_and_place_are_those_of_the_latest_event(people: Kept) -> None:
+    people.take_each(
+        event(1, visitor_id="v", time=10, country="NO"),
+        event(2, visitor_id="v", time=30),
+        event(3, visitor_id="v", time=20, country="SE"),
+        event(4, visitor_id="v", time=5, country="DK"),
+    )
+    row = people._database.execute("select first_seen, last_seen, country from nodes").fetchone()
+    assert row == (5, 30, "NO")
+
+
+IDS = st.sampled_from(["1", "2", "3"])
+OPERATION = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["update_or_create", "set_once", "add", "append", "union", "exclude", "delete"]),
+        "key": st.sampled_from(["$name", "$initial_utm_source", "$last_utm_source", "$sessions", "n", "list"]),
+        "value": st.sampled_from([1, 2, "x", ["x", "y"]]),
+    }
+)
+
+
+@st.composite
+def many_events(draw: st.DrawFn) -> list[StoredEvent]:
+    """Return operations, joins and merges with distinct ids; some at the same millisecond."""
+    events = []
+    for number in range(draw(st.integers(1, 12))):
+        visitor, user = draw(st.one_of(st.tuples(IDS, st.none()), st.tuples(st.none(), IDS), st.tuples(IDS, IDS)))
+        columns: dict[str, Any] = {"time": draw(st.integers(1, 6)), "visitor_id": visitor, "user_id": user}
+        if draw(st.integers(0, 3)) == 0:
+            kinds = {
+                "$from_kind": draw(st.sampled_from(["visitor", "user"])),
+                "$to_kind": draw(st.sampled_from(["visitor", "user"])),
+            }
+            events.append(
+                event(number, "$user_merged", props={"$from": draw(IDS), "$to": draw(IDS), **kinds}, **columns)
+            )
+        else:
+            events.append(identify(number, *draw(st.lists(OPERATION, max_size=3)), **columns))
+    return events
+
+
+def in_order(events: Sequence[StoredEvent]) -> Kept:
+    people = Kept()
+    people.take_each(*events)
+    return people
+
+
+def check_any_order(events: list[StoredEvent], shuffle: random.Random) -> None:
+    expected = in_order(sorted(events, key=lambda each: (each["time"], each["id"]))).everything()
+    arrived = [*events, *shuffle.choices(events, k=len(events) // 2)]
+    shuffle.shuffle(arrived)
+    assert in_order(arrived).everything() == expected
+    people = Kept()
+    people.take(arrived, QUEUE, 1)
+    assert people.everything() == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(many_events(), st.randoms(use_true_random=False))
+def test_any_order_any_repetition_and_any_interleaving_ends_in_the_same_users(
+    events: list[StoredEvent], shuffle: random.Random
+) -> None:
+    check_any_order(events, shuffle)
+
+
+@pytest.mark.promise
+@pytest.mark.timeout(600)
+@settings(max_examples=10_000, deadline=None)
+@given(many_events(), st.randoms(use_true_random=False))
+def test_any_order_ends_in_the_same_users_ten_thousand_times(events: list[StoredEvent], shuffle: random.Random) -> None:
+    check_any_order(events, shuffle)
+
+
+@settings(max_examples=100, deadline=None)
+@given(many_events())
+def test_what_is_kept_is_what_the_facts_make(events: list[StoredEvent]) -> None:
+    people = in_order(events)
+    facts = [fact for each in events if (fact := fact_of(each)) is not None]
+    for node in {node for fact in facts for node in fact.nodes()}:
+        [number] = find_worlds(people._database, "default", [node])
+        world = load_world(people._database, number)
+        inhabitants = world.people.keys() | world.leads_to.keys()
+        assert build_world(fact for fact in facts if {*fact.nodes()} <= inhabitants) == world

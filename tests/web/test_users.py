@@ -1,0 +1,189 @@
+"""`/api/users`: who people are, from their first anonymous visit on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from server.identity.signature import sign
+from server.web.parts import Parts
+from tests.conftest import StandingClock
+from tests.factories import AUTH_KEY, make_batch, make_event
+
+Secret = dict[str, str]
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def collect(client: TestClient, clock: StandingClock) -> Callable[..., Any]:
+    """Return a function that sends a page's events, one second after the one before."""
+
+    def send(*events: dict[str, Any], **envelope: Any) -> Any:
+        clock.now_ms += 1000
+        answer = client.post("/collect", content=orjson.dumps(make_batch(*events, **envelope)))
+        return answer.json()
+
+    return send
+
+
+@pytest.fixture
+def ask(client: TestClient, secret: Secret) -> Ask:
+    """Return a function that asks once everything is stored."""
+
+    def get(path: str, **query: str) -> Any:
+        parts: Parts = client.app.state.parts  # type: ignore[attr-defined]
+        assert parts.writer is not None
+        for _ in range(2):  # what follows from an event is one more
+            assert parts.writer.wait_until_idle(10)
+        return client.get(path, params=query, headers=secret).json()
+
+    return get
+
+
+def auth(user_id: str, signature: str | None = None) -> dict[str, Any]:
+    given = sign(user_id, AUTH_KEY) if signature is None else signature
+    return make_event(name="$auth", props={"user_id": user_id, "hash": given})
+
+
+def identify(**properties: Any) -> dict[str, Any]:
+    operations = [{"op": "update_or_create", "key": key, "value": value} for key, value in properties.items()]
+    return make_event(name="$identify", props={"operations": operations})
+
+
+def test_a_visitor_who_signs_in_keeps_the_history(collect: Ask, ask: Ask) -> None:
+    collect(make_event(name="$session_start", props={}), make_event(name="Looked"))
+    collect(identify(plan="pro"))
+    collect(auth("7"))
+    collect(make_event(name="Bought"))
+    user = ask("/api/users/7")
+    assert user["user_id"] == "7"
+    assert user["visitor_ids"] == ["visitor-1"]
+    assert user["properties"]["plan"] == "pro"
+    assert user["properties"]["$sessions"] == 1
+    assert {each["name"]: each["count"] for each in user["events"]} == {"$session_start": 1, "Looked": 1, "Bought": 1}
+    assert user == ask("/api/users/visitor-1")
+    events = ask("/api/events", user_id="7")["events"]
+    assert [each["name"] for each in events] == ["Bought", "Looked", "$session_start"]
+    assert ask("/api/users/7/events")["events"] == events
+
+
+def test_a_wrong_hash_changes_nothing(collect: Ask, ask: Ask) -> None:
+    collect(make_event(name="Looked"))
+    for event in (auth("7", "0" * 64), auth("7", sign("8", AUTH_KEY)), auth("undefined"), auth("0")):
+        assert collect(event)["accepted"] == 0
+    assert ask("/api/users/7")["error"]["code"] == "unknown_user"
+    assert ask("/api/users/visitor-1")["user_id"] is None
+
+
+def test_two_people_in_one_browser_have_their_own_events(collect: Ask, ask: Ask) -> None:
+    collect(make_event(name="Before"))
+    collect(auth("ann"))
+    collect(make_event(name="Ann's"))
+    collect(auth("bob"))
+    collect(make_event(name="Bob's"))
+    assert [each["name"] for each in ask("/api/events", user_id="ann")["events"]] == ["Ann's", "Before"]
+    assert [each["name"] for each in ask("/api/users/bob/events")["events"]] == ["Bob's"]
+
+
+def test_joining_a_known_user_records_the_merge_once_and_its_values_win(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret
+) -> None:
+    client.post("/api/users/7/properties", json={"properties": {"$name": "Ann", "plan": "pro"}}, headers=secret)
+    collect(identify(plan="free", city="Oslo"))
+    event = auth("7")
+    collect(event)
+    assert collect(event)["duplicate"] == 1
+    user = ask("/api/users/7")
+    assert user["properties"] == {"$name": "Ann", "plan": "pro", "city": "Oslo"}
+    [merged] = ask("/api/events", name="$user_merged")["events"]
+    assert (merged["props"]["$from"], merged["props"]["$to"], merged["source"]) == ("visitor-1", "7", "server")
+    [named] = ask("/api/events", name="$name_changed")["events"]
+    assert (named["user_id"], named["props"]["$name"]) == ("7", "Ann")
+
+
+def test_properties_answer_what_was_done_and_what_not(ask: Ask, client: TestClient, secret: Secret) -> None:
+    operations = [
+        {"op": "add", "key": "visits", "value": 2},
+        {"op": "rename", "key": "visits", "value": 2},
+        {"op": "append", "key": "visits", "value": 2},
+        {"op": "delete", "key": "gone"},
+    ]
+    answer = client.post("/api/users/new/properties", json={"operations": operations}, headers=secret)
+    assert answer.json() == {
+        "affected": ["visits"],
+        "not_changed": ["gone"],
+        "ignored": [
+            {"index": 1, "op": "rename", "key": "visits", "reason": "unknown_operation"},
+            {"index": 2, "op": "append", "key": "visits", "reason": "wrong_type"},
+        ],
+    }
+    assert ask("/api/users/new")["properties"] == {"visits": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/api/users/7/properties", {}, 400, "missing_operations"),
+        ("/api/users/7/properties", {"operations": [{}] * 251}, 400, "too_many_operations"),
+        ("/api/users/7/properties", [], 400, "invalid_body"),
+        ("/api/users/undefined/properties", {"properties": {"a": 1}}, 400, "bad_user_id"),
+        (f"/api/users/{'x' * 10_000}/properties", {"properties": {"a": 1}}, 400, "bad_user_id"),
+        ("/api/users/nobody/merge", {"into": "7"}, 404, "unknown_user"),
+        ("/api/users/7/merge", {}, 400, "missing_into"),
+    ],
+)
+def test_bad_input(client: TestClient, secret: Secret, path: str, body: Any, status: int, code: str) -> None:
+    answer = client.post(path, json=body, headers=secret)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("path", ["/api/users", "/api/users/7", "/api/users/7/events", "/api/users/7/export"])
+def test_strangers_see_nobody(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 401
+    assert client.post("/api/users/7/properties", json={"properties": {"a": 1}}).status_code == 401
+
+
+def test_merging_leads_both_ids_to_one_person_and_a_circle_ends(ask: Ask, client: TestClient, secret: Secret) -> None:
+    for each in ("a", "b"):
+        client.post(f"/api/users/{each}/properties", json={"properties": {each: 1}}, headers=secret)
+        client.post("/api/events", json={"name": f"Of {each}", "user_id": each}, headers=secret)
+    ask("/api/users")
+    assert client.post("/api/users/a/merge", json={"into": "a"}, headers=secret).json()["merged"] is False
+    assert client.post("/api/users/a/merge", json={"into": "b"}, headers=secret).json()["merged"] is True
+    assert ask("/api/users/a")["properties"] == {"a": 1, "b": 1}
+    assert client.post("/api/users/b/merge", json={"into": "a"}, headers=secret).json()["merged"] is False
+    assert {each["name"] for each in ask("/api/events", user_id="a")["events"]} == {"Of a", "Of b"}
+    assert ask("/api/users/a") == ask("/api/users/b")
+
+
+def test_the_list_knows_kinds_orders_search_and_properties(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret
+) -> None:
+    for number, name in enumerate(("Ann", "Bob", "Cid")):
+        body = {"properties": {"$name": name, "plan": "pro" if number else "free"}}
+        client.post(f"/api/users/u{number}/properties", json=body, headers=secret)
+    collect(make_event(name="Looked"), visitor_id="nobody")
+    collect(identify(**{"$email": "v@example.com"}), visitor_id="contact")
+    collect(auth("u1"), visitor_id="seen last")
+
+    def listed(**query: str) -> list[str]:
+        return [each["id"] for each in ask("/api/users", **query)["users"]]
+
+    assert listed() == ["u1", "contact", "u0", "u2"]
+    assert listed(kind="user", sort="id") == ["u0", "u1", "u2"]
+    assert set(listed(kind="visitor")) == {"nobody", "contact"}
+    assert listed(q="CID") == ["u2"]
+    assert listed(**{"props.plan": "pro", "sort": "-id"}) == ["u2", "u1"]
+    first = ask("/api/users", limit="3")
+    assert [each["id"] for each in ask("/api/users", limit="3", cursor=first["next"])["users"]] == ["u2"]
+    assert ask("/api/users", sort="shoe size")["error"]["code"] == "unknown_order"
+
+
+def test_the_export_of_one_person_holds_everything(collect: Ask, ask: Ask) -> None:
+    collect(make_event(name="Looked"), make_event(name="Looked again"))
+    collect(auth("7"))
+    export = ask("/api/users/7/export")
+    assert {each["name"] for each in export["all_events"]} == {"Looked", "Looked again"}
+    assert export["visitor_ids"] == ["visitor-1"]
