@@ -68,6 +68,7 @@ def _api() -> list[BaseRoute]:
         *_both("/api/stats", stats.get_stats),
         *_both("/api/users", users.get_users),
         *_both("/api/users/{id}", users.get_user),
+        *_both("/api/users/{id}", users.delete_user, "DELETE"),
         *_both("/api/users/{id}/events", users.get_events),
         *_both("/api/users/{id}/export", users.get_export),
         *_both("/api/users/{id}/properties", users.post_properties, "POST"),

@@ -42,15 +42,19 @@ create table if not exists positions (queue_id text primary key, position intege
 """
 
 
+Place = tuple[str | None, str | None, str | None]
+"""Country, region, city."""
+
+
 @dataclass(slots=True)
 class Sighting:
     """When and where an id was seen. Shape: the place is that of the latest event which had one."""
 
     first_ms: int
     last_ms: int
-    place: tuple[str | None, str | None, str | None]
+    place: Place
 
-    def add(self, time_ms: int, place: tuple[str | None, str | None, str | None]) -> None:
+    def add(self, time_ms: int, place: Place) -> None:
         """Take in one event."""
         self.first_ms = min(self.first_ms, time_ms)
         if time_ms >= self.last_ms:
@@ -68,6 +72,7 @@ def open_people(path: Path | str) -> sqlite3.Connection:
     database.execute("pragma busy_timeout = 5000")
     database.execute("pragma journal_mode = wal")
     database.execute("pragma synchronous = full")
+    database.execute("pragma secure_delete = on")  # who is erased leaves no bytes
     version = database.execute("pragma user_version").fetchone()[0]
     if version > _SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"the users have format {version}, this version knows {_SCHEMA_VERSION}")
@@ -82,6 +87,17 @@ def read_people(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as database:
         database.execute("begin")
         yield database
+
+
+def clear(database: sqlite3.Connection) -> None:
+    """Remove everybody and everything."""
+    for table in ("nodes", "worlds", "facts", "people", "positions"):
+        database.execute(f"delete from {table}")  # noqa: S608 - the names are these
+
+
+def empty_log(database: sqlite3.Connection) -> bool:
+    """Have the log hold nothing; return False while a question still reads it."""
+    return bool(database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0)
 
 
 def position_of(database: sqlite3.Connection, queue_id: str) -> int:

@@ -14,6 +14,8 @@ _CONTACTS = ("$name", "$email", "$phone")
 _CHANGED = {"$name": "$name_changed", "$email": "$email_changed", "$phone": "$phone_changed"}
 _SIGNED = frozenset({"$registered", "$authorized"})
 _PUSH = {"$push_subscribed": True, "$push_unsubscribed": False}
+FACT_NAMES = ("$identify", "$auth", "$user_merged", "$session_start", "$utm_hit", *sorted(_SIGNED), *_PUSH)
+"""The events that may say something lasting by themselves; any other does where it names both visitor and user."""
 _OWN = ("id", "name", "source", "props")
 
 

@@ -6,11 +6,16 @@ Contract
     changed, people who were merged) are in the queue before it is committed, under ids that follow from their causes.
     Whatever dies in between, the batch is taken again and ends the same.
 
+    Everything can be made anew from the store (`rebuild`): where the file is missing, as in a folder that was restored
+    or is of an earlier version, and when somebody is erased.
+
     A fact that is newer than all its world has seen is added to it. An older one makes the world anew from its facts:
     so the order in which facts arrive does not matter (merges.py tells what they mean).
 """
 
+import logging
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,10 @@ from typing import Any
 from server.events.model import StoredEvent
 from server.identity.merges import WATCHED, Change, Fact, Node, World, build_world
 from server.identity.people_file import (
+    Place,
     Sighting,
+    clear,
+    empty_log,
     find_worlds,
     has_fact,
     is_known,
@@ -34,9 +42,14 @@ from server.identity.people_file import (
     unite_worlds,
 )
 from server.ingest.facts import derive, fact_of
+from server.ingest.stored_people import stored_facts, stored_sightings
+from server.storage.base import Store
 
 Emit = Callable[[Sequence[StoredEvent]], None]
-Place = tuple[str | None, str | None, str | None]
+LOG_TRIES = 50
+LOG_PAUSE_S = 0.1
+
+log = logging.getLogger("footfall.people")
 
 
 class People:
@@ -68,6 +81,30 @@ class People:
         except BaseException:
             database.execute("rollback")
             raise
+
+    def rebuild(self, store: Store, queue_id: str, position: int) -> None:
+        """Forget everything and take in what the store has, all or nothing; no events follow: they are there already.
+
+        Errors: sqlite3.Error, those of the store.
+        """
+        database = self._database
+        database.execute("begin immediate")
+        try:
+            clear(database)
+            for event in stored_facts(store):
+                self._take_one(event)
+            for sightings in stored_sightings(store):
+                save_sightings(database, sightings)
+            save_position(database, queue_id, position)
+            database.execute("commit")
+        except BaseException:
+            database.execute("rollback")
+            raise
+        for _ in range(LOG_TRIES):
+            if empty_log(database):
+                return
+            time.sleep(LOG_PAUSE_S)
+        log.warning("questions never paused; the file of people keeps its log until they do")
 
     def close(self) -> None:
         """Close the file."""

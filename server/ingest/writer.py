@@ -30,6 +30,7 @@ from server.ingest.queue import IDS_KEPT_DAYS, Queue
 from server.ingest.queue_file import add_count, drop_rejected, forget_stored, open_database, set_aside
 from server.ingest.reading import Damaged, Waiting, read_waiting
 from server.ingest.rejected import REJECTED_KEPT_DAYS, RejectedEvent
+from server.ingest.telling import TellPeople
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
 from server.storage.tombstones import FILE_NAME, Kind, add_tombstones
@@ -77,10 +78,10 @@ class Writer:
     ) -> None:
         self._queue = queue
         self._store = store
-        self._people = people
         self._clock = clock
         self._retention_days = retention_days
         self._database = open_database(path)
+        self._tell_people = TellPeople(people, queue, store, self._database)
         self._position = -1
         self._told = -1
         self._last_rows = 0
@@ -88,7 +89,7 @@ class Writer:
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
         self._tombstones = path.with_name(FILE_NAME)
-        self._erasure = Erasure(path.parent, queue, store)
+        self._erasure = Erasure(path.parent, queue, store, people)
         self._asking = threading.Lock()
         self._erasures: deque[Future[int]] = deque()
         self._keeping = threading.Lock()
@@ -149,8 +150,7 @@ class Writer:
         self._wake.set()
         self._thread.join()
         self._database.close()
-        if self._people is not None:
-            self._people.close()
+        self._tell_people.close()
 
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -183,7 +183,7 @@ class Writer:
         """Move one batch; return whether there may be more."""
         if self._position < 0:
             self._position = self._store.position(self._queue.queue_id)
-            self._catch_up()
+            self._tell_people.catch_up(self._position)
             self._told = self._position
             self._forget(self._position)  # moved by a process that died before it could say so here
         try:
@@ -196,33 +196,10 @@ class Writer:
             return False
         self._last_rows = len(rows)
         self._append(rows)
-        self._tell_people(rows)
+        self._tell_people.tell(rows)
         self._told = self._position
         self._forget(self._position)
         return is_full
-
-    def _catch_up(self) -> None:
-        """Tell the file of people what the store has already: somebody died between the two."""
-        if self._people is None:
-            return
-        position = self._people.position(self._queue.queue_id)
-        while position < self._position:
-            try:
-                rows, _ = read_waiting(self._database, position, self._queue.last_seq)
-            except Damaged as damaged:  # its turn to be set aside comes
-                position = damaged.seq
-                continue
-            rows = [row for row in rows if row[0] <= self._position]
-            if not rows:
-                return
-            self._tell_people(rows)
-            position = rows[-1][0]
-
-    def _tell_people(self, rows: Sequence[Waiting]) -> None:
-        """Have the file of people take events. Errors: sqlite3.Error, Unavailable; then they are told again."""
-        if self._people is not None:
-            events = [orjson.loads(event) for _, event in rows]
-            self._people.take(events, self._queue.queue_id, rows[-1][0])
 
     def _append(self, rows: Sequence[Waiting]) -> None:
         """Add rows to the store; halve what it refuses until the one bad event is alone."""
@@ -240,6 +217,7 @@ class Writer:
             return
         self._position = last
         if erased:
+            self._tell_people.expect_gaps()
             self._queue.change(lambda database: add_count(database, "erased", "", erased))
         state = self.state
         state.stored += len(rows)

@@ -113,7 +113,10 @@ def _users() -> dict[str, Json]:
     into: Json = {"type": "object", "required": ["into"], "properties": {"into": _TEXT}}
     return {
         "/api/users": {"get": _KEY | _operation("People, last seen first", person, query=people | _PAGING)},
-        "/api/users/{id}": {"get": _KEY | _operation("One person", person)},
+        "/api/users/{id}": {
+            "get": _KEY | _operation("One person", person),
+            "delete": _KEY | _operation("Erase one person everywhere", person),
+        },
         "/api/users/{id}/events": {
             "get": _KEY | _operation("One person's events, newest first", person, query=_FILTERS | _PAGING)
         },

@@ -22,6 +22,7 @@ from server.reports.filters import Filter
 from server.reports.users import UserQuery, all_events_of, describe_user, list_users
 from server.sites import DEFAULT_SITE, Site
 from server.storage.base import Store
+from server.storage.tombstones import Kind
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
 from server.web.queries import parts_of, person_of, read_filter, read_limit, store_of
@@ -112,6 +113,29 @@ async def post_merge(request: Request) -> Response:
     if is_needed:
         await _record(request, site, {"name": "$user_merged", "props": named})
     return JsonAnswer({"merged": is_needed, "from": person.node.id, "into": target.id})
+
+
+async def delete_user(request: Request) -> Response:
+    """Erase one person everywhere: events, queue, rejected events, properties. Tombstones keep them from coming back.
+
+    Shape:  answers when it is done, {"erased": how many events}. An id that nobody has is erased as well: it may be in
+            an older backup, or on its way.
+    """
+    parts = parts_of(request)
+    site = parts.auth.site_of_key(request).key
+    person_id = request.path_params["id"]
+    person = await run_in_threadpool(person_of, request, site, person_id)
+    ids: list[tuple[Kind, str]] = [("user", person_id), ("visitor", person_id)]
+    if person is not None:
+        ids += [("user", each) for each in person.user_ids]
+        ids += [
+            ("visitor", visitor_id) for visitor_id, since, until in person.visitors if since is None and until is None
+        ]
+    writer = parts.writer
+    if writer is None:  # the routes that ask are not mounted in the role `collect`
+        raise RuntimeError("this process has no writer")
+    erased = await run_in_threadpool(writer.erase, site, list(dict.fromkeys(ids)))
+    return JsonAnswer({"erased": erased})
 
 
 def _ask(request: Request, wanted: UserQuery) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from server.app import create_app
 from server.identity.signature import sign
+from server.settings import Settings
 from server.web.parts import Parts
 from tests.conftest import StandingClock
 from tests.factories import AUTH_KEY, make_batch, make_event
@@ -187,3 +189,58 @@ def test_the_export_of_one_person_holds_everything(collect: Ask, ask: Ask) -> No
     export = ask("/api/users/7/export")
     assert {each["name"] for each in export["all_events"]} == {"Looked", "Looked again"}
     assert export["visitor_ids"] == ["visitor-1"]
+
+
+def test_erasing_a_person_leaves_no_byte_of_them_and_nobody_else_is_touched(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, settings: Settings
+) -> None:
+    collect(make_event(name="Other"), visitor_id="other visitor")
+    collect(auth("other user"), visitor_id="other visitor")
+    collect(make_event(name="Looked", props={"note": "canary-note"}), visitor_id="canary-visitor")
+    collect(identify(**{"$email": "canary@example.com"}), visitor_id="canary-visitor")
+    collect(auth("canary-user"), visitor_id="canary-visitor")
+    ask("/api/users/canary-user")
+    answer = client.delete("/api/users/canary-user", headers=secret)
+    assert answer.json()["erased"] >= 3
+    assert ask("/api/users/canary-user")["error"]["code"] == "unknown_user"
+    assert ask("/api/users/canary-visitor")["error"]["code"] == "unknown_user"
+    assert [each["name"] for each in ask("/api/users/other user/events")["events"]] == ["Other"]
+    kept = {path.name for path in settings.data_dir.rglob("*") if path.is_file() and b"canary" in path.read_bytes()}
+    assert kept == set()
+
+
+def test_what_the_same_browser_does_after_an_erasure_is_new(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, clock: StandingClock
+) -> None:
+    collect(identify(plan="pro"))
+    late = make_event(
+        name="$identify", props={"operations": [{"op": "add", "key": "late", "value": 1}]}, time=clock.now_ms
+    )
+    ask("/api/users/visitor-1")
+    client.delete("/api/users/visitor-1", headers=secret)
+    collect(late)
+    collect(identify(color="blue"))
+    assert ask("/api/users/visitor-1")["properties"] == {"color": "blue"}
+
+
+def test_the_file_of_people_is_made_anew_from_the_store(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, settings: Settings, clock: StandingClock
+) -> None:
+    client.post("/api/users/7/properties", json={"properties": {"$name": "Ann"}}, headers=secret)
+    collect(make_event(name="$session_start", props={}), identify(plan="pro"))
+    collect(auth("7"))
+    client.post("/api/events", json={"name": "Order", "user_id": "only mentioned"}, headers=secret)
+    before = ask("/api/users", kind="all"), ask("/api/users/7")
+    merges = ask("/api/events", name="$user_merged")
+    client.__exit__()
+    for path in settings.data_dir.glob("users.sqlite*"):
+        path.unlink()
+    with TestClient(create_app(settings, clock=clock)) as again:
+        parts: Parts = again.app.state.parts  # type: ignore[attr-defined]
+        assert parts.writer is not None
+        assert parts.writer.wait_until_idle(10)
+        after = [
+            again.get(path, headers=secret).json()
+            for path in ("/api/users?kind=all", "/api/users/7", "/api/events?name=$user_merged")
+        ]
+    assert after == [*before, merges]

@@ -1,0 +1,53 @@
+"""What the store tells about people, from which their file can be made anew. Called by people.py."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from server.identity.merges import Node
+from server.identity.people_file import Sighting
+from server.ingest.facts import FACT_NAMES
+from server.storage.base import Store
+
+_FACTS = """
+select site, id, name, epoch_ms(time), visitor_id, user_id, props from events
+where name in (select unnest($names)) or (visitor_id is not null and user_id is not null)
+order by time, id
+"""
+_MENTIONS = """
+select site, min_by(id, (time, id)), 'mention', epoch_ms(min(time)), null, user_id, null from events
+where user_id is not null and visitor_id is null group by site, user_id
+"""
+_SIGHTINGS = """
+select site, {column}, epoch_ms(min(time)), epoch_ms(max(time)),
+       max_by(country, time) filter (country is not null),
+       max_by(region, time) filter (country is not null),
+       max_by(city, time) filter (country is not null)
+from events where {column} is not null group by site, {column}
+"""
+_COLUMNS = ("site", "id", "name", "time", "visitor_id", "user_id", "props")
+
+
+def stored_facts(store: Store) -> Iterator[dict[str, Any]]:
+    """Yield the events that say who somebody is, and the first that is heard of each user."""
+    for sql, parameters in ((_FACTS, {"names": list(FACT_NAMES)}), (_MENTIONS, {})):
+        for rows in store.stream(sql, parameters):
+            for row in rows:
+                event = dict(zip(_COLUMNS, row, strict=True))
+                yield {**event, "props": orjson.loads(event["props"] or "{}")}
+
+
+def stored_sightings(store: Store) -> Iterator[dict[tuple[str, Node], Sighting]]:
+    """Yield when and where each id was seen, many at a time."""
+    for node_of, column in ((_visitor, "visitor_id"), (_user, "user_id")):
+        for rows in store.stream(_SIGHTINGS.format(column=column), {}):
+            yield {(row[0], node_of(row[1])): Sighting(row[2], row[3], (row[4], row[5], row[6])) for row in rows}
+
+
+def _visitor(visitor_id: str) -> Node:
+    return Node("visitor", visitor_id)
+
+
+def _user(user_id: str) -> Node:
+    return Node("user", user_id)
