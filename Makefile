@@ -1,6 +1,6 @@
 # Everything is a target here; CI runs check and test and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check unit prove e2e bench build generate fmt lock clean
+.PHONY: help setup run test check unit prove e2e bench delivery build generate fmt lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -77,6 +77,9 @@ test: .make/browsers .make/node ## everything
 bench: .make/dev ## what is told rightly, then speed, memory and size as ratios in one run; ARGS=--write puts both into docs
 	$(PY) -m bench.accuracy $(filter --write,$(ARGS))
 	$(PY) -m bench $(ARGS)
+
+delivery: .make/browsers ## what arrives when the network fails, in each engine; ARGS=--write puts it into README.md
+	@$(PY) -m bench.delivery $(ARGS)
 
 lock: .make/dev ## resolve the dependencies anew
 	tools/lock.sh $(VENV)
