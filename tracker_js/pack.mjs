@@ -14,11 +14,11 @@ import { parse } from "acorn";
 import { analyze } from "eslint-scope";
 import { deflateRaw } from "pako";
 
-const SYNTAX = { ecmaVersion: 2022, ranges: true };
+const SYNTAX = { ecmaVersion: 2022, sourceType: "module", ranges: true };
 const NAMES = [..."etrnaiolscudfhpmgwvybkxjqzETRNAIOLSCUDFHPMGWVYBKXJQZ$_"];
 /** Tries: more of them find little more, and take longer than a build may. */
-const REORDERINGS = 4000;
-const RENAMINGS = 10000;
+const REORDERINGS = 3000;
+const RENAMINGS = 6000;
 
 const packedLength = (text) => deflateRaw(Buffer.from(text, "latin1"), { level: 9, chunkSize: 8192 }).length;
 
@@ -77,11 +77,11 @@ const takeApart = (text, tree, variables) => {
  * constants, whose making does nothing and needs nothing; then the others, in their order.
  */
 const readDeclarations = (tree) => {
-  const { body } = tree.body[0].expression.callee.body;
+  const body = tree.body[0].expression?.callee.body.body ?? tree.body;
   const lists = body
     .filter(({ type }) => type === "VariableDeclaration")
     .map(({ declarations }) => declarations);
-  const [longest] = lists.sort((one, other) => other.length - one.length);
+  const [longest = []] = lists.sort((one, other) => other.length - one.length);
   const isFree = ({ init }) => !init || init.type === "ArrowFunctionExpression" || init.type === "Literal";
   return [longest.filter(isFree), longest.filter((declaration) => !isFree(declaration)), longest];
 };
@@ -103,6 +103,7 @@ const resolve = (text) => {
 /** Reorders the declarations by trial. */
 const reorder = (text, tries, dice) => {
   const [free, fixed, all] = readDeclarations(parse(text, SYNTAX));
+  if (!all[1]) return text;
   const cut = ({ start, end }) => text.slice(start, end);
   const order = free.map(cut);
   const rest = fixed.map(cut);
@@ -167,7 +168,7 @@ const search = (text) => {
   return renamed;
 };
 
-/** Shape: the script is one immediate function, all of its variables inside. What was found before is kept. */
+/** Shape: the script is a module, or one immediate function, all of its variables inside. What was found is kept. */
 export const pack = (text) => {
   const cache = fileURLToPath(new URL("node_modules/.cache/pack", import.meta.url));
   const own = readFileSync(fileURLToPath(import.meta.url));

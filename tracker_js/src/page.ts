@@ -26,6 +26,9 @@ export const setReferrer = (url: string): void => {
   referrer = url;
 };
 
+/** Returns an address without query and hash, which may name a person or carry a token. */
+export const bare = (url: string): string => url.split(/[?#]/)[0]!;
+
 export const readTime = (): Date => new Date(moment[0] || Date.now());
 
 export const readPage = (url = moment[1] || location.href): Page => ({

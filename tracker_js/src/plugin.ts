@@ -1,5 +1,6 @@
 /** What an optional plugin is given. It imports nothing of the tracker, so that no byte of it is loaded twice. */
 import { listen } from "./guard";
+import { bare } from "./page";
 import { loadList, save } from "./storage";
 import { tracker } from "./tracker";
 import type { Tracker } from "./types";
@@ -10,11 +11,15 @@ import type { Tracker } from "./types";
  */
 export type Plugin = (tracker: Tracker, ...kit: Kit) => void;
 
-/** Guarded, capturing listeners at the window; what is kept under the tracker's prefix, and forgotten with it. */
+/**
+ * Guarded, capturing listeners at the window; an address without query and hash, which may name a person or carry a
+ * token; what is kept under the tracker's prefix, and forgotten with it.
+ */
 export type Kit = [
   listen: (types: string, handle: (event: never) => void) => void,
+  bare: (url: string) => string,
   loadList: (key: string) => unknown[],
   save: (key: string, value: unknown) => unknown,
 ];
 
-export const runPlugin = (plugin: Plugin): void => plugin(tracker, listen, loadList, save);
+export const runPlugin = (plugin: Plugin): void => plugin(tracker, listen, bare, loadList, save);

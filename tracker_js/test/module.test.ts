@@ -29,7 +29,7 @@ test("a plugin's memory is forgotten with everything else", async () => {
   const { tracker } = await openPage();
   const { use } = await import("../src/module");
   let recall: () => unknown[] = () => [];
-  use((_, __, loadList, save) => {
+  use((_, __, ___, loadList, save) => {
     save("plugin", ["kept"]);
     recall = () => loadList("plugin");
   });

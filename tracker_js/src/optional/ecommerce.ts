@@ -11,7 +11,6 @@
 import type { Props } from "../catalogue";
 import type { Plugin } from "../plugin";
 import { type Product, readAmount, readProducts } from "./product_data";
-import { bare } from "./shared";
 
 /** Shape: what of GA4's is read here, see https://developers.google.com/analytics/devguides/collection/ga4/ecommerce */
 interface Item {
@@ -55,7 +54,7 @@ const describe = (item: Item, isOnly = false): Props => {
   const { name, url, amount, img } = findProduct(item, isOnly);
   return {
     $name: item.item_name ?? name,
-    $url: url ?? (isOnly ? bare(location.href) : undefined),
+    $url: url ?? (isOnly ? location.origin + location.pathname : undefined),
     $amount: readAmount(item.price) ?? amount,
     $img: img,
   };
@@ -95,7 +94,7 @@ const readPush = (pushed: unknown): [name: string, props: Props][] => {
   return command === "event" ? translate(name, order || {}) : ecommerce ? translate(event, ecommerce) : [];
 };
 
-const ecommerce: Plugin = (tracker, _, loadList, save) => {
+const ecommerce: Plugin = (tracker, _, __, loadList, save) => {
   const told: unknown[] = []; // also those that wait for consent
 
   const handle = (pushed: unknown): void =>

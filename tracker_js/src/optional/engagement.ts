@@ -5,11 +5,10 @@
  * Time passes on the monotonic clock: a clock that is set does not count.
  */
 import type { Plugin } from "../plugin";
-import { bare } from "./shared";
 
 const MIN_MS = 1000;
 
-const engagement: Plugin = (tracker, listen) => {
+const engagement: Plugin = (tracker, listen, bare) => {
   let url = bare(location.href);
   let engaged_ms = 0;
   let since_ms = 0;

@@ -1,16 +1,15 @@
 /** `Script error`: what failed in the page's own scripts; each fault once in a page, ten of them at most. */
 import type { Plugin } from "../plugin";
-import { bare } from "./shared";
 
 const MAX_ERRORS = 10;
 const MAX_LENGTH = 255;
 
-/** Returns a text without what its addresses carry in query and hash. */
-const clean = (text: unknown): string =>
-  `${text as string}`.replace(/https?:[^\s)"']+/g, bare).slice(0, MAX_LENGTH);
-
-const errors: Plugin = (tracker, listen) => {
+const errors: Plugin = (tracker, listen, bare) => {
   const told = new Set<string>();
+
+  /** Returns a text without what its addresses carry in query and hash. */
+  const clean = (text: unknown): string =>
+    `${text as string}`.replace(/https?:[^\s)"']+/g, bare).slice(0, MAX_LENGTH);
 
   const tell = (message: unknown, source: string, line?: number, column?: number): void => {
     const props = { message: clean(message), source: bare(source), line, column };

@@ -1,13 +1,12 @@
 /** `Link followed` and `File downloaded`: a visitor follows a link away from the site, or to a file. */
 import type { Plugin } from "../plugin";
-import { bare } from "./shared";
 
 /** What browsers save or hand to another program rather than show as a page. */
 const FILE = /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|txt|csv|epub|zip|rar|7z|gz|dmg|exe|msi|apk|mp[34])$/i;
 const MIDDLE = 1;
 
 /** Records clicks on links. Shape: url has neither query nor hash. */
-const outbound: Plugin = (tracker, listen) =>
+const outbound: Plugin = (tracker, listen, bare) =>
   listen("click auxclick", (event: MouseEvent) => {
     // the path goes into open shadow trees, where the target does not
     const link = event.composedPath().find((each) => each instanceof HTMLAnchorElement);

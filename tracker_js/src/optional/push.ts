@@ -11,7 +11,7 @@ const KEY = "push";
 const SUBSCRIBED = "$push_subscribed";
 const UNSUBSCRIBED = "$push_unsubscribed";
 
-const push: Plugin = (tracker, listen, loadList, save) => {
+const push: Plugin = (tracker, listen, _, loadList, save) => {
   let told = "";
 
   const look = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 /** `$form_sended`: a form is submitted. Names only, never what was filled in. */
 import { listen } from "../guard";
+import { bare } from "../page";
 import { recordAutomatic } from "../recorder";
 import { isIgnored, nameOf, read } from "./fields";
 
@@ -12,8 +13,7 @@ export const watchForms = (): void =>
     );
     recordAutomatic("$form_sended", {
       $form: nameOf(form),
-      // without query and hash, which may name a person
-      $action: read(form, "action").split(/[?#]/)[0],
+      $action: bare(read(form, "action")),
       $fields: [...new Set(fields.map(nameOf))].filter(Boolean),
     });
   });

@@ -1,5 +1,6 @@
 /** What the tests of optional plugins share: a tracker that only notes what it is told. */
 import { vi } from "vitest";
+import { bare } from "../../src/page";
 import type { Plugin } from "../../src/plugin";
 import type { Tracker } from "../../src/types";
 
@@ -44,6 +45,7 @@ export const run = (plugin: Plugin, store = new Map<string, unknown>(), isHeld =
     tracker as unknown as Tracker,
     (types, handle) =>
       types.split(" ").forEach((type) => addEventListener(type, guarded(handle) as EventListener, true)),
+    bare,
     (key) => ([] as unknown[]).concat(store.get(key) ?? []),
     (key, value) => store.set(key, value),
   );
