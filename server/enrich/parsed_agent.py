@@ -29,6 +29,7 @@ _USUAL_DEVICES = {
     "Mozilla/5.0 (iPhone; CPU iPhone OS ": ("iPhone", "Apple", "iPhone"),
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/": ("K", "Generic_Android", "K"),
 }
+_IOS_BROWSERS = re.compile("(?:CriOS|FxiOS|EdgiOS|OPiOS|OPT|GSA)/")
 _USUAL_STARTS = tuple(_USUAL_DEVICES)
 
 _building = Lock()
@@ -178,6 +179,8 @@ def _browser(agent: Any, app: re.Match[str] | None) -> tuple[str | None, str]:
 
 def _system(agent: Any, text: str) -> tuple[str | None, str]:
     family = agent.os.family
+    if "Macintosh" in text and _IOS_BROWSERS.search(text):
+        return "iPadOS", ""  # asks for desktop pages, under a name that no browser has on a Mac
     if family == "Windows" and "Windows Phone" in text:
         return "Windows Phone", ""
     if family != "Other":
