@@ -15,6 +15,7 @@ from server.web import (
     catalogue,
     debug,
     demo,
+    dialects_segment,
     events,
     health,
     live,
@@ -56,6 +57,7 @@ def _ingest(settings: Settings) -> list[BaseRoute]:
     folder = settings.script_path.rpartition("/")[0]
     routes.append(Route(folder + "/plugins/{name}.js", plugins.create_plugin_endpoint()))
     routes.append(Route(folder + "/carrotquest.js", script.serve_shim))
+    routes += dialects_segment.routes
     return routes
 
 

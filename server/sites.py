@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DEFAULT_SITE = "default"
-_KEYS = {"origins", "secret_key", "auth_key", "server_only", "page_allowed"}
+_KEYS = {"origins", "secret_key", "auth_key", "server_only", "page_allowed", "trust_user_ids"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,8 @@ class Site:
     Shape:  origins as browsers send them ("https://shop.example"), empty means any;
             secret_key and auth_key are None until the key folder has supplied them; auth_key may be several, newest
             first, with commas between them;
-            server_only and page_allowed move event names between the two senders.
+            server_only and page_allowed move event names between the two senders;
+            trust_user_ids believes the user ids that come with the public key, unsigned: anyone may be anyone then.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Site:
     auth_key: str | None = None
     server_only: frozenset[str] = frozenset()
     page_allowed: frozenset[str] = frozenset()
+    trust_user_ids: bool = False
 
     def auth_keys(self) -> tuple[str, ...]:
         """Return the keys with which user ids may be signed, the newest first."""
@@ -80,9 +82,12 @@ def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Si
         for each in sorted(origins)
         if not re.fullmatch(r"https?://[^/\s*]+", each)
     ]
+    trusts = values.get("trust_user_ids", False)
+    if not isinstance(trusts, bool):
+        problems.append(f"{place} trust_user_ids: must be true or false")
     if len(problems) > before:
         return None
-    return Site(key=key, origins=origins, **names, **keys)  # type: ignore[arg-type]  # the keys are checked above
+    return Site(key=key, origins=origins, trust_user_ids=trusts, **names, **keys)  # type: ignore[arg-type]  # the keys are checked above
 
 
 def _names(values: Mapping[str, Any], name: str, place: str, problems: list[str]) -> frozenset[str]:

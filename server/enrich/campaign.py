@@ -1,8 +1,9 @@
 """What an address says of the campaign that led to it: UTM values and click ids. Pure; never raises."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Any
 from urllib.parse import unquote_plus
 
 UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
@@ -65,6 +66,15 @@ def utm_from_url(url: str) -> dict[str, str]:
             only where there is no query.
     """
     return _values(_query(url), _UTM_NAMES) if "utm_" in url else {}
+
+
+def utm_from_values(values: Mapping[str, Any], beginning: str = "") -> dict[str, str]:
+    """Return the UTM values among other values, cut; what is no text or empty is not in it.
+
+    Shape:  keys are out of UTM_NAMES; beginning stands in front of them in `values`.
+    """
+    told = ((name, values.get(beginning + name)) for name in UTM_NAMES)
+    return {name: _CONTROL.sub("", text[:MAX_VALUE_CHARS]) for name, text in told if isinstance(text, str) and text}
 
 
 def click_ids_from_url(url: str) -> dict[str, str]:

@@ -95,11 +95,11 @@ def add_identity(_: Pipeline, draft: Draft) -> None:
     event["session_id"] = read_short_text(draft, "session_id", raw.get("session_id"))
     visitor_id = raw.get("visitor_id", beacon.visitor_id)
     event["visitor_id"] = read_short_text(draft, "visitor_id", visitor_id)
-    if beacon.is_trusted:
+    if event["name"] == "$auth" and not beacon.is_trusted:
+        event["user_id"] = _vouched_user_id(draft)
+    elif beacon.is_trusted or beacon.site.trust_user_ids:
         user_id = raw.get("user_id", beacon.user_id)
         event["user_id"] = None if user_id is None else _checked_user_id(user_id)
-    elif event["name"] == "$auth":
-        event["user_id"] = _vouched_user_id(draft)
 
 
 def add_time(_: Pipeline, draft: Draft) -> None:
@@ -278,7 +278,7 @@ def _checked_user_id(user_id: Any) -> str:
 def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
     beacon = draft.beacon
     received_ms = beacon.received_ms
-    if beacon.sent_ms is not None and is_given and not beacon.is_trusted:
+    if beacon.sent_ms is not None and is_given:
         skew_ms = received_ms - beacon.sent_ms
         if abs(skew_ms) > SKEW_TOLERATED_MS:
             time_ms += skew_ms
@@ -295,11 +295,9 @@ def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
 def _own_campaign(draft: Draft) -> dict[str, str]:
     event = draft.event
     if event["name"] == "$utm_hit":
-        texts: dict[str, Any] = {column: draft.props.get(f"${column}") for column in campaign.UTM_NAMES}
-        return {
-            column: text[:MAX_SHORT_TEXT_LENGTH] for column, text in texts.items() if isinstance(text, str) and text
-        }
-    return campaign.utm_from_url(event["url"]) if event["url"] else {}
+        return campaign.utm_from_values(draft.props, "$")
+    told = campaign.utm_from_values(draft.raw) if draft.beacon.is_trusted else {}
+    return told or (campaign.utm_from_url(event["url"]) if event["url"] else {})
 
 
 def _add_server_attribute(draft: Draft, attribute: str) -> None:

@@ -68,11 +68,11 @@ class Receiver:
             self.live.publish(drafts, is_new, refusals)
         return Outcome(accepted, len(records) - accepted, rejected, warnings)
 
-    async def refuse_whole(self, refusal: RejectedEvent) -> None:
-        """Keep a request in which no event could be told apart; it counts as one rejected event."""
-        await self.queue.submit(Submission((), (refusal,)))
+    async def refuse_whole(self, *refusals: RejectedEvent) -> None:
+        """Keep what is no event: a request in which none could be told apart, which counts as one rejected event."""
+        await self.queue.submit(Submission((), refusals))
         if self.live.has_listeners():
-            self.live.publish([], [], [refusal])
+            self.live.publish([], [], refusals)
 
     def _note(self, beacon: Beacon, warnings: Sequence[dict[str, Any]]) -> None:
         """Note what is no verdict; those are counted where they are committed."""

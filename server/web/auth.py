@@ -1,7 +1,6 @@
 """Who may ask: the secret key of a site, or the dashboard's signed cookie."""
 
 import base64
-import binascii
 import hmac
 import time
 from collections import deque
@@ -37,17 +36,22 @@ class Auth:
         Shape:  `Authorization: Bearer <key>`, or Basic with the key as user name or password.
         Errors: NotAuthorised.
         """
-        given = _key_of(connection.headers.get("authorization", ""))
+        given = key_of(connection.headers.get("authorization", ""))
         if not given:
             raise NotAuthorised(
                 "missing_key", "The secret key is missing.", "Send the header `Authorization: Bearer <secret key>`."
             )
-        found = None
-        for site in self._sites.values():  # all of them, always: the time tells nothing
-            if site.secret_key and hmac.compare_digest(site.secret_key.encode(), given.encode()):
-                found = site
+        found = self.find_site(given)
         if found is None:
             raise NotAuthorised("wrong_key", "This is no site's secret key.", "See `footfall doctor` for where it is.")
+        return found
+
+    def find_site(self, given: str) -> Site | None:
+        """Return the site whose secret key this is."""
+        found = None
+        for site in self._sites.values():  # all of them, always: the time tells nothing
+            if site.secret_key and hmac.compare_digest(site.secret_key.encode(), given.encode("utf-8", "replace")):
+                found = site
         return found
 
     def readable_site(self, connection: HTTPConnection) -> str | None:
@@ -96,14 +100,15 @@ class Auth:
         self._tries.append(now)
 
 
-def _key_of(header: str) -> str | None:
+def key_of(header: str) -> str | None:
+    """Return the key that an Authorization header carries: Bearer, or Basic with the key as user name or password."""
     scheme, _, rest = header.strip().partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
     if scheme.lower() == "basic":
         try:
             user, _, password = base64.b64decode(rest.strip(), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not ASCII, not UTF-8
             return None
         return user or password
     return None

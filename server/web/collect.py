@@ -79,7 +79,7 @@ async def _take_batch(parts: Parts, scope: Scope, receive: Receive, head: Reques
         site = site_for(parts.sites, key, head.get(b"origin"))
         events = events_of(envelope.get("events"))
     except (BadRequest, NotFound, Forbidden) as error:
-        await _keep_refused(parts, error, body, client_ip_of(scope, head, parts.settings).ip)
+        await keep_refused(parts, error, body, client_ip_of(scope, head, parts.settings).ip)
         raise
     beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
     return encode_outcome(await parts.receiver.receive(beacon, events))
@@ -109,7 +109,7 @@ async def _take_pixel(parts: Parts, scope: Scope, head: RequestHead) -> Response
     return Response(PIXEL, media_type="image/gif", headers=headers)
 
 
-async def _keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> None:
+async def keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> None:
     """Keep what was refused as a whole: it may hold events, and its sender may be mended."""
     refusal = RejectedEvent(
         received_ms=parts.clock(),

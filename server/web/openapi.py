@@ -3,6 +3,7 @@
 from typing import Any
 
 from server import __version__
+from server.dialects import segment
 from server.events.model import COLUMNS
 from server.identity.properties import OPERATION_NAMES
 from server.reports.registry import DIMENSIONS, METRICS
@@ -52,7 +53,10 @@ def openapi_document(root_path: str) -> Json:
         "servers": [{"url": root_path or "/"}],
         "paths": {path: dict(methods) for path, methods in _paths().items()},
         "components": {
-            "securitySchemes": {"secret_key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "secret_key": {"type": "http", "scheme": "bearer"},
+                "write_key": {"type": "http", "scheme": "basic"},
+            },
             "schemas": _schemas(),
         },
     }
@@ -92,6 +96,7 @@ def _paths() -> dict[str, Json]:
         "/api/debug/ip": {
             "get": _KEY | _operation("Which address of this request is believed, and why", _ref("BelievedIp"))
         },
+        **_dialects(),
         "/tracker.js": {"get": _operation("The tracker", None)},
         "/health/live": {"get": _operation("Whether the process runs", {"type": "object"})},
         "/health/ready": {"get": _operation("Whether events are accepted", {"type": "object"})},
@@ -128,9 +133,26 @@ def _users() -> dict[str, Json]:
     }
 
 
+def _dialects() -> dict[str, Json]:
+    """Return the paths of other people's formats; the write key is a site's secret or public key."""
+    write_key: Json = {"security": [{"write_key": []}, {"secret_key": []}, {}]}
+    done: Json = {
+        "type": "object",
+        "required": ["success"],
+        "properties": {"success": {"type": "boolean"}, "rejected": _list(_ref("SegmentVerdict"))},
+    }
+    calls: Json = {"enum": [*sorted(segment.BATCHES), *segment.KINDS, *segment.KINDS.values()]}
+    take = write_key | _operation("Take a message or a batch of Segment's clients", done, body={"type": "object"})
+    take["parameters"] = [{"name": "kind", "in": "path", "required": True, "schema": calls}]
+    settings = _operation("What Segment's browser client asks for before it starts", {"type": "object"})
+    settings["parameters"] = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
+    return {"/v1/{kind}": {"post": take}, "/v1/projects/{key}/settings": {"get": settings}}
+
+
 def _schemas() -> dict[str, Json]:
     stored = {name: _COLUMN_SCHEMAS[kind] for name, kind in COLUMNS.items()}
-    verdict = {"type": "object", "properties": {"index": {"type": "integer"}, "code": _TEXT, "message": _TEXT}}
+    told: Json = {"index": {"type": "integer"}, "code": _TEXT, "message": _TEXT}
+    verdict = {"type": "object", "properties": told}
     page = dict.fromkeys(("url", "title", "referrer"), _TEXT)
     event = {
         "id": _TEXT,
@@ -163,6 +185,7 @@ def _schemas() -> dict[str, Json]:
                 "warnings": _list(verdict),
             },
         },
+        "SegmentVerdict": {"type": "object", "properties": {**told, "messageId": _nullable_text()}},
         "StoredEvent": {"type": "object", "properties": stored},
         "BelievedIp": _believed_ip(),
         "Error": {"type": "object", "properties": {"error": error}},

@@ -1,6 +1,13 @@
 import pytest
 
-from server.enrich.campaign import CLICK_IDS, UTM_NAMES, click_ids_from_url, is_paid_click, utm_from_url
+from server.enrich.campaign import (
+    CLICK_IDS,
+    UTM_NAMES,
+    click_ids_from_url,
+    is_paid_click,
+    utm_from_url,
+    utm_from_values,
+)
 
 SHOP = "https://shop.example/shoes"
 
@@ -81,3 +88,9 @@ def test_click_ids_of_unpaid_links_are_not_paid() -> None:
     assert is_paid_click({"gclid": "x", "fbclid": "y"})
     assert not is_paid_click({"fbclid": "y"})
     assert not is_paid_click({})
+
+
+def test_utm_values_among_others_are_taken_by_name_and_cut() -> None:
+    values = {"utm_source": "mail\x00", "utm_medium": 7, "utm_term": "", "utm_content": "x" * 300, "source": "no"}
+    assert utm_from_values(values) == {"utm_source": "mail", "utm_content": "x" * 255}
+    assert utm_from_values({"$utm_campaign": "a", "utm_source": "b"}, "$") == {"utm_campaign": "a"}

@@ -1,0 +1,1 @@
+"""Other people's wire formats as our events: pure translations, called by web."""
