@@ -17,7 +17,7 @@ import { pack } from "./pack.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const static_ = process.argv[2] || `${root}../server/web/static`;
-const HASH_LENGTH = 4;
+const HASH_LENGTH = 8;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 /** The others are too small to gain by it. */
 const PACKED_PLUGINS = ["ecommerce"];

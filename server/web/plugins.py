@@ -1,6 +1,7 @@
 """The tracker's optional plugins, which its script loads from the folder beside it."""
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -8,11 +9,10 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.errors import NotFound
 from server.web.encoded import FOREVER, ONE_HOUR, Encoded
 
 FOLDER = Path(__file__).parent / "static" / "plugins"
-VERSION_LENGTH = 4
+VERSION_LENGTH = 8
 
 
 @cache
@@ -28,13 +28,20 @@ def read_version() -> str:
 
 
 def create_plugin_endpoint() -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of `/plugins/{name}.js`. Errors: NotFound from the endpoint."""
+    """Return the endpoint of `/plugins/{name}.js`.
+
+    Shape:  a name that there is not is answered by a module that says so when it is loaded, which the tracker tells in
+            debug. With an error status every browser would complain in the page's console, and nothing can stop it;
+            the tracker would have to carry a list of all names to know better.
+    """
     plugins, version = read_plugins(), read_version()
+    told = json.dumps(f"no such plugin; there are: {', '.join(plugins)}")
+    unknown = Encoded(f"throw Error({told});\n".encode())
 
     async def serve_plugin(request: Request) -> Response:
         plugin = plugins.get(request.path_params["name"])
         if plugin is None:
-            raise NotFound("not_found", "There is no such plugin.", f"There are: {', '.join(plugins)}.")
+            return unknown.answer(request, ONE_HOUR)
         # other versions' addresses get today's bytes, so they must not be kept for ever
         is_current = request.query_params.get("v") == version
         return plugin.answer(request, FOREVER if is_current else ONE_HOUR)

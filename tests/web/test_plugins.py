@@ -40,11 +40,14 @@ def test_only_the_current_address_is_kept_for_ever(client: TestClient, query: st
     assert client.get(f"/plugins/outbound.js{query}").headers["cache-control"] == cache_control
 
 
-@pytest.mark.parametrize("name", ["nonesuch", "..%2Ftracker", "outbound.js"])
-def test_unknown_plugin_is_not_found(client: TestClient, name: str) -> None:
+@pytest.mark.parametrize("name", ["nonesuch", "outbound.js"])
+def test_unknown_plugin_is_a_module_that_says_so(client: TestClient, name: str) -> None:
+    """No error status: browsers would complain of it in the console of the page."""
     answer = client.get(f"/plugins/{name}.js")
-    assert answer.status_code == 404
-    assert answer.headers["content-type"].startswith("application/json")
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert answer.text.startswith('throw Error("no such plugin; there are: calendly, ecommerce,')
 
 
 def test_the_folder_stands_beside_the_script(tmp_path: Path) -> None:

@@ -15,14 +15,30 @@ type Callback = (payload: { id: string; event: string }) => unknown;
 const page = window as unknown as Record<string, unknown> & { tracker: Tracker };
 const listeners = new Map<Callback, (batch: Topics["sent"]) => void>();
 
+const ready: (() => void)[] = [];
+
 const INTERACTIONS = ["read", "replied", "clicked"];
 const nothing = (): void => {};
 
 const methods: Record<string, Call> = {
   track: (name: string, params?: object) => page.tracker.track(name, { ...params } as never),
   identify: (data: object) => page.tracker.identify(data as never),
-  auth: (userId: string, hash: string) => page.tracker.auth(userId, hash),
-  onReady: (callback: () => void) => page.tracker.onReady(callback),
+  async auth(userId: string, hash: string) {
+    let isChanged = false;
+    const note = ({ name }: TrackedEvent): void => {
+      if (name === "$authorized") isChanged = true;
+    };
+    page.tracker.on("event", note);
+    const result = await page.tracker.auth(userId, hash);
+    page.tracker.off("event", note);
+    // pages of that product count on it: what greets the visitor does so again for the user
+    if (isChanged) ready.forEach((callback) => page.tracker.onReady(callback));
+    return result;
+  },
+  onReady(callback: () => void) {
+    ready.push(callback);
+    page.tracker.onReady(callback);
+  },
   addCallback(topic: string, callback: Callback) {
     if (topic !== "event_tracked" || listeners.has(callback)) return;
     const listener = ({ events, answer }: Topics["sent"]): void => {

@@ -1,5 +1,7 @@
 /** What an optional plugin is given. It imports nothing of the tracker, so that no byte of it is loaded twice. */
+import type { Props } from "./catalogue";
 import { listen } from "./guard";
+import { isDisabled } from "./options";
 import { bare } from "./page";
 import { loadList, save } from "./storage";
 import { tracker } from "./tracker";
@@ -22,4 +24,8 @@ export type Kit = [
   save: (key: string, value: unknown) => unknown,
 ];
 
-export const runPlugin = (plugin: Plugin): void => plugin(tracker, listen, bare, loadList, save);
+/** What a plugin tracks happens by itself, so it can be switched off like everything that does. */
+const track = (name: string, props: Props): unknown => isDisabled(name) || tracker.track(name, props);
+
+export const runPlugin = (plugin: Plugin): void =>
+  plugin({ ...tracker, track } as Tracker, listen, bare, loadList, save);

@@ -97,6 +97,24 @@ test("interactions with messages are events, the chat's methods do nothing", asy
   expect(find("$message_clicked").props).toEqual({ $message_id: "m1" });
 });
 
+test("what waits for readiness is called again when somebody signs in, not when the same one does again", async () => {
+  await loadShim();
+  const api = page.carrotquest as Api;
+  const ready = vi.fn();
+  api.onReady!(ready);
+  const signIn = async (user: string) => {
+    const result = api.auth!(user, "hash");
+    await pass(2000);
+    return result;
+  };
+  expect(await signIn("42")).toEqual({ ok: true });
+  await signIn("42");
+  expect(ready).toHaveBeenCalledTimes(2);
+  collector.refuse.set("$auth", "wrong_hash");
+  expect(await signIn("43")).toEqual({ ok: false, reason: "wrong_hash" });
+  expect(ready).toHaveBeenCalledTimes(2);
+});
+
 test("a page of Dashly's is taken over too, and only its own name is made", async () => {
   pasteSnippet("dashly").track!("First");
   await loadShim();

@@ -4,13 +4,14 @@ import { collector, openPage, pass } from "./browser";
 const attempts = () => collector.stored.filter(({ name }) => name === "$leave_site_attempt");
 
 /** The pointer leaves the page, so long after it began to load. */
-const leaveBy = (timeStamp: number, { clientY = -1, buttons = 0 } = {}) => {
-  const event = new MouseEvent("mouseleave", { clientY, buttons });
+const leaveBy = (timeStamp: number, { clientX = 300, clientY = -1, buttons = 0 } = {}) => {
+  const event = new MouseEvent("mouseleave", { clientX, clientY, buttons });
   Object.defineProperty(event, "timeStamp", { value: timeStamp });
   document.documentElement.dispatchEvent(event);
 };
 
 beforeEach(() => {
+  vi.spyOn(document.documentElement, "clientWidth", "get").mockReturnValue(1265);
   vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer:fine)" }));
 });
 
@@ -24,6 +25,9 @@ test("a pointer that leaves through the top is told", async () => {
 test.each<[string, () => void]>([
   ["within five seconds of arrival", () => leaveBy(4999)],
   ["through a side or the bottom", () => leaveBy(6000, { clientY: 300 })],
+  ["over the left corner", () => leaveBy(6000, { clientX: -20 })],
+  ["over the right corner", () => leaveBy(6000, { clientX: 1300 })],
+  ["along the topmost row to the scroll bar", () => leaveBy(6000, { clientX: 1265, clientY: 0 })],
   ["while dragging", () => leaveBy(6000, { buttons: 1 })],
   [
     "out of an element in the page",

@@ -129,6 +129,14 @@ describe("the value", () => {
     '<input data-track-value autocomplete="cc-number">',
     '<input data-track-value autocomplete="section-a billing CC-CSC">',
     '<input data-track-value autocomplete="one-time-code">',
+    '<input name="otp" data-track-value>',
+    '<input data-track-value name="cardNumber">',
+    '<input data-track-value name="cc_num">',
+    '<input data-track-value id="passport_no">',
+    '<input data-track-value aria-label="Security code">',
+    '<input data-track-value placeholder="Your PIN">',
+    '<input data-track-value pattern="[0-9]{13,19}">',
+    '<input data-track-value pattern="(\\\\d{4} ?){4}">',
   ])("is never told, marked or not: %s", async (html) => {
     await openPage();
     fill(show(html));
@@ -136,6 +144,37 @@ describe("the value", () => {
     expect(fillings().every((props) => !("$value" in props))).toBe(true);
     expect(wire()).not.toContain(SECRET);
   });
+});
+
+test.each(["city", "passengers", "profile", "account", "spinner", "discount_code"])(
+  "is told where the author marked %s",
+  async (name) => {
+    await openPage();
+    fill(show(`<input name="${name}" class="card__field" data-track-value pattern="[A-Z]{5}">`), "Riga");
+    await pass(2000);
+    expect(fillings()[0]).toMatchObject({ $value: "Riga" });
+  },
+);
+
+test("the value of a password that was shown is not told", async () => {
+  await openPage();
+  const field = show('<input name="a" data-track-value type="password">');
+  field.type = "text";
+  await pass(1);
+  fill(field);
+  await pass(2000);
+  expect(fillings().map(({ $field_type, $value }) => [$field_type, $value])).toEqual([["text", undefined]]);
+});
+
+test("the buttons of a group are one field", async () => {
+  await openPage();
+  document.body.innerHTML = '<input type="radio" name="a" value="1"><input type="radio" name="a" value="2">';
+  document.querySelectorAll("input").forEach((button) => {
+    button.setAttribute("checked", "");
+    button.dispatchEvent(byHand(new Event("change", { bubbles: true })));
+  });
+  await pass(2000);
+  expect(fillings().length).toBe(1);
 });
 
 test("fields can be left out", async () => {

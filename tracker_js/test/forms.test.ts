@@ -13,7 +13,7 @@ const submit = (html: string, prepare: (form: Element) => void = () => {}) => {
 
 test("a submitted form is told with its name, action and the names of its fields", async () => {
   await openPage();
-  submit(`<form name="signup" action="/signup?token=secret">
+  submit(`<form name="signup" action="/signup?token=secret#secret">
     <input name="email" value="ann@example.org"><input name="email"><textarea id="about">me</textarea>
     <select name="size"><option>M</option></select><input type="hidden" name="csrf" value="secret">
     <input><button name="go">Go</button></form>`);

@@ -11,6 +11,18 @@ test("the package's plugins are used after the start and track like the page", a
   expect(tracker.version).toBeTruthy();
 });
 
+test("what plugins tell of can be switched off one by one, what the page tells cannot", async () => {
+  const { tracker } = await openPage({ options: { disable: "cart_added" } });
+  const { use } = await import("../src/module");
+  use((given) => {
+    given.track("$cart_added", {});
+    given.track("$order_started", {});
+  });
+  tracker.track("$cart_added", {});
+  await pass(300);
+  expect(collector.names()).toEqual(["$session_start", "$page_view", "$order_started", "$cart_added"]);
+});
+
 test("a plugin that fails, at once or later, is a fault and nothing else", async () => {
   const { tracker } = await openPage();
   const { use } = await import("../src/module");

@@ -8,12 +8,21 @@ const PAUSE_MS = 60000;
 
 export const watchExitIntent = (): void => {
   let armed_ms = ARM_MS;
-  const leave = guard(({ clientY, buttons, timeStamp }: MouseEvent): void => {
-    if (clientY <= 0 && !buttons && timeStamp >= armed_ms && matchMedia("(pointer:fine)").matches) {
+  const root = document.documentElement;
+  const leave = guard(({ clientX, clientY, buttons, timeStamp }: MouseEvent): void => {
+    if (
+      clientY <= 0 &&
+      !buttons &&
+      timeStamp >= armed_ms &&
+      matchMedia("(pointer:fine)").matches &&
+      // neither over a corner nor along the topmost row to the scroll bar; last, because it may cause a layout
+      clientX > 0 &&
+      clientX < root.clientWidth
+    ) {
       armed_ms = timeStamp + PAUSE_MS;
       recordAutomatic("$leave_site_attempt", { $trigger: "pointer" });
     }
   });
   // on the root element, because only Chromium tells the document; not capturing, for every element is left all the time
-  document.documentElement.addEventListener("mouseleave", leave);
+  root.addEventListener("mouseleave", leave);
 };
