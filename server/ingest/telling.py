@@ -26,7 +26,7 @@ class TellPeople:
         self._has_gaps = True
 
     def expect_gaps(self) -> None:
-        """Say that the store has left out events of the rows that are told next: those of the erased."""
+        """Say that the store has left out events of the rows that are told next: of the erased, or refused ones."""
         self._has_gaps = True
 
     def tell(self, rows: Sequence[Waiting]) -> None:
@@ -73,5 +73,5 @@ class TellPeople:
     def _only_stored(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the events that the store has."""
         sql = "select site, id from events where id in (select unnest($ids))"
-        stored = set(self._store.query(sql, {"ids": [event["id"] for event in events]}))
-        return [event for event in events if (event["site"], event["id"]) in stored]
+        stored = set(self._store.query(sql, {"ids": [event.get("id") for event in events]}))
+        return [event for event in events if (event.get("site"), event.get("id")) in stored]

@@ -209,6 +209,7 @@ class Writer:
             erased = self._store.append([event for _, event in rows], self._queue.queue_id, last)
         except StoreRefused as error:
             if len(rows) == 1:
+                self._tell_people.expect_gaps()
                 self._set_aside(rows[0], "store_refused", str(error))
                 return
             middle = len(rows) // 2
