@@ -21,13 +21,15 @@ MAX_USER_AGENT_CHARS = 1000
 # What ua-parser's device patterns answer for the most usual beginnings, or what they may as well have answered:
 # half of the time goes into them, and an iPhone or a computer running Windows is told by its first words.
 _USUAL_DEVICES = {
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/": ("Other", None, None),
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:1": ("Other", None, None),
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10": ("Mac", "Apple", "Mac"),
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/": ("Other", None, None),
-    "Mozilla/5.0 (X11; Linux x86_64; rv:1": ("Other", None, None),
-    "Mozilla/5.0 (iPhone; CPU iPhone OS ": ("iPhone", "Apple", "iPhone"),
-    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/": ("K", "Generic_Android", "K"),
+    "Mozilla/5.0 (Windows NT ": ("Other", None, None),
+    "Mozilla/5.0 (Macintosh; ": ("Mac", "Apple", "Mac"),
+    "Mozilla/5.0 (X11; Linux x86_64) ": ("Other", None, None),
+    "Mozilla/5.0 (X11; Linux x86_64; rv:": ("Other", None, None),
+    "Mozilla/5.0 (X11; Ubuntu; ": ("Other", None, None),
+    "Mozilla/5.0 (X11; CrOS ": ("Other", None, None),
+    "Mozilla/5.0 (iPhone; ": ("iPhone", "Apple", "iPhone"),
+    "Mozilla/5.0 (iPad; ": ("iPad", "Apple", "iPad"),
+    "Mozilla/5.0 (Linux; Android 10; K) ": ("K", "Generic_Android", "K"),
 }
 _IOS_BROWSERS = re.compile("(?:CriOS|FxiOS|EdgiOS|OPiOS|OPT|GSA)/")
 _USUAL_STARTS = tuple(_USUAL_DEVICES)

@@ -127,7 +127,7 @@ def _platform_version(os: str, version: str) -> str | None:
 
 
 def _browser(parsed: ParsedAgent, hints: Hints) -> tuple[str | None, str | None]:
-    family, version = _hinted_browser(hints)
+    family, version = _hinted_browser(hints.full_version_list, hints.brands)
     if family is None:
         return parsed.browser, parsed.browser_version
     if family in _PLAIN_BROWSERS and parsed.browser not in _GENERAL_BROWSERS:
@@ -137,11 +137,13 @@ def _browser(parsed: ParsedAgent, hints: Hints) -> tuple[str | None, str | None]
     return family, version or None
 
 
-def _hinted_browser(hints: Hints) -> tuple[str | None, str]:
+# Browsers of one version send the same; a stranger's made-up ones only push them out.
+@lru_cache(maxsize=512)
+def _hinted_browser(versions: tuple[tuple[str, str], ...], header: str | None) -> tuple[str | None, str]:
     """Return family and version of the brand that tells most: a known one, any other, Chrome, Chromium."""
     known = families().brand
     found: tuple[int, str | None, str] = (0, None, "")
-    for brand, version in hints.full_version_list or header_brands(hints.brands):
+    for brand, version in versions or header_brands(header):
         if not brand or is_grease(brand):
             continue
         family = known.get(brand, brand)
