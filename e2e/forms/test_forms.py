@@ -56,9 +56,8 @@ def fill_in(driver: WebDriver, wire: Wire, sheets: list[Sheet]) -> list[str]:
     for sheet in sheets:
         driver.get(wire.put_page(f"/sheet/{sheet.number}", sheet.html(wire.tracker_url)))
         driver.execute_script("return drive(arguments[0])", sheet.acts()[: -len(sheet.published)])
-        for verb, key, *more in sheet.keyed():
-            driver.execute_script("find(arguments[0]).focus()", key)
-            ActionChains(driver, duration=0).send_keys(KEYS.get(verb) or more[0]).perform()
+        if keyed := sheet.keyed():
+            press(driver, keyed)
         told = driver.execute_async_script(
             "const [acts, done] = arguments; document.activeElement.blur(); drive(acts).then(() =>"
             " setTimeout(() => tracker.flush().then(() => done(problems))))",
@@ -67,6 +66,18 @@ def fill_in(driver: WebDriver, wire: Wire, sheets: list[Sheet]) -> list[str]:
         noise += [f"sheet {sheet.number}: {line}" for line in told]
     driver.get("about:blank")
     return noise
+
+
+def press(driver: WebDriver, acts: list[list[str]]) -> None:
+    """Use the real keyboard, with Tab from each field to the next."""
+    keys: list[str] = []
+    at = acts[0][1]
+    for verb, key, *more in acts:
+        keys += [Keys.TAB] if key != at else []
+        keys.append(KEYS.get(verb) or more[0])
+        at = key
+    driver.execute_script("find(arguments[0]).focus()", acts[0][1])
+    ActionChains(driver, duration=0).send_keys(*keys).perform()
 
 
 def examine(sheets: list[Sheet], wire: Wire, noise: list[str], stored: str) -> Findings:

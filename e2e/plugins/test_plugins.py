@@ -47,7 +47,7 @@ def test_unknown_plugin_is_reported_in_debug_and_harms_nothing(
     page.goto(pages.url("plugins/unknown"))
     page.wait_for_function("told.some((line) => line.startsWith('tracker fault'))")
     flush(page)
-    assert any("nonesuch" in line for line in page.evaluate("told"))
+    assert any("no such plugin; there are: calendly," in line for line in page.evaluate("told"))
     assert len(named(footfall.events(), "$page_view")) == 1
 
 

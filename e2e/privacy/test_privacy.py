@@ -25,9 +25,13 @@ def open_page(page: Page, pages: PageServer, name: str) -> Page:
 
 
 def left_behind(page: Page) -> dict[str, Any]:
-    """Return what the browser keeps for the page's origin."""
+    """Return what the browser keeps for the page's origin, wherever a page can keep something."""
     kept: dict[str, Any] = page.evaluate(
-        "({...localStorage, ...sessionStorage, ...(document.cookie && {cookie: document.cookie})})"
+        """async () => ({
+            ...localStorage, ...sessionStorage, ...(document.cookie && {cookie: document.cookie}),
+            ...Object.fromEntries((await indexedDB.databases()).map(({name}) => [name, "database"])),
+            ...Object.fromEntries((await caches.keys()).map((name) => [name, "cache"])),
+        })"""
     )
     return kept
 
@@ -63,6 +67,34 @@ def test_link_can_opt_out(page: Page, footfall: Footfall, pages: PageServer) -> 
     open_page(page, pages, "plain")
     flush(page)
     assert footfall.events() == []
+
+
+def test_opting_out_by_a_link_can_be_taken_back(page: Page, footfall: Footfall, pages: PageServer) -> None:
+    open_page(page, pages, "plain?footfall_optout")
+    assert left_behind(page) == {CONSENT_KEY: '"denied"'}
+    open_page(page, pages, "plain")
+    page.evaluate("void tracker.optIn()")
+    flush(page)
+    open_page(page, pages, "plain")
+    flush(page)
+    assert names(footfall.events()) == ARRIVAL
+
+
+def test_denying_later_forgets_visitor_cookie_and_queue(
+    visitor: Visitor, footfall: Footfall, pages: PageServer
+) -> None:
+    page = open_page(visitor.page, pages, "consent")
+    page.evaluate("void tracker.consent('granted')")
+    flush(page)
+    assert [cookie["name"] for cookie in visitor.context.cookies()] == ["footfall.default.visitor"]
+    page.evaluate("tracker.on('drop', ({event, reason}) => (window.dropped = [event.name, reason]))")
+    page.evaluate("void (tracker.track('Unheard'), tracker.consent('denied'))")
+    assert page.evaluate("dropped") == ["Unheard", "denied"]
+    flush(page)
+    assert left_behind(page) == {CONSENT_KEY: '"denied"'}
+    assert visitor.context.cookies() == []
+    assert names(footfall.events()) == ARRIVAL
+    assert "Unheard" not in footfall.everything()
 
 
 def test_nothing_is_kept_or_sent_before_consent(visitor: Visitor, footfall: Footfall, pages: PageServer) -> None:
