@@ -25,10 +25,14 @@ help: ## list the targets
 	$(NPM) ci --no-audit --no-fund --loglevel=error
 	@mkdir -p .make && touch $@
 
+.make/segment: tests/segment_clients/package-lock.json .make/node
+	$(NODE_PATH_PREFIX) npm --prefix tests/segment_clients ci --no-audit --no-fund --loglevel=error
+	@mkdir -p .make && touch $@
+
 .make/browsers: tools/find_browsers.sh .make/dev
 	@tools/find_browsers.sh $(VENV) $@
 
-setup: .make/dev .make/node ## the whole environment: .venv and the tracker's packages
+setup: .make/dev .make/node .make/segment ## the whole environment: .venv, the tracker's packages, Segment's clients
 
 # ---- use ----
 
@@ -62,13 +66,13 @@ unit: .make/dev .make/node ## unit tests of server and tracker
 	$(VENV)/bin/pytest --quiet -m "not promise"
 	$(NPM) test --silent
 
-prove: .make/dev ## the promises: real servers, killed
+prove: .make/dev .make/segment ## the promises: real servers, killed
 	$(VENV)/bin/pytest --quiet -m promise
 
-e2e: .make/browsers ## the demo shop and the tracker in real browsers
+e2e: .make/browsers .make/segment ## the demo shop and the tracker in real browsers
 	$(VENV)/bin/pytest --quiet e2e
 
-test: .make/browsers .make/node ## everything
+test: .make/browsers .make/node .make/segment ## everything
 	$(VENV)/bin/pytest --quiet -m promise
 	$(VENV)/bin/pytest --quiet -m "not promise"
 	$(NPM) test --silent
@@ -85,4 +89,4 @@ lock: .make/dev ## resolve the dependencies anew
 	tools/lock.sh $(VENV)
 
 clean: ## remove everything that was made
-	rm -rf $(VENV) .make tracker_js/node_modules tracker_js/dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .make tracker_js/node_modules tracker_js/dist tests/segment_clients/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -50,6 +50,10 @@ class Footfall:
         reply = self._process.post("/api/events", list(events))
         assert reply.status == 200, reply.body
 
+    def auth_key(self) -> str:
+        """Return the key with which the site signs user ids."""
+        return (self._data_dir / "keys" / "auth_key").read_text(encoding="ascii").strip()
+
     def events(self, **filters: str) -> list[Event]:
         """Return what is stored once nothing waits for the store any more, oldest first."""
         self._process.wait_until_stored()

@@ -19,12 +19,13 @@ def main() -> int:
         hashed = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,]+\])?==[^\n]*\\\n    --hash=", text, re.MULTILINE)
         if not pinned or len(pinned) != len(hashed):
             problems.append(f"{path.name}: {len(pinned)} packages, {len(hashed)} with hashes")
-    lock = json.loads((ROOT / "tracker_js" / "package-lock.json").read_text(encoding="utf-8"))
-    for name, package in lock["packages"].items():
-        if "resolved" in package:
-            problems.append(f"package-lock.json names a host for {name}")
-        if name and "integrity" not in package and not package.get("link"):
-            problems.append(f"package-lock.json has no hash for {name}")
+    for folder in ("tracker_js", "tests/segment_clients"):
+        lock = json.loads((ROOT / folder / "package-lock.json").read_text(encoding="utf-8"))
+        for name, package in lock["packages"].items():
+            if "resolved" in package:
+                problems.append(f"{folder}/package-lock.json names a host for {name}")
+            if name and "integrity" not in package and not package.get("link"):
+                problems.append(f"{folder}/package-lock.json has no hash for {name}")
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
