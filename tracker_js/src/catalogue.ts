@@ -162,6 +162,18 @@ export type PropsOf<Name extends string> = Name extends keyof SystemEvents
     ? never
     : Props;
 
+/** The attributes that the catalogue knows of an event, without the index of what else is kept. */
+type Known<Name extends string> = keyof {
+  [Key in keyof PropsOf<Name> as string extends Key ? never : Key]: unknown;
+};
+
+/** Forbids what begins with `$` and is no attribute of the event: it is misspelt. */
+type Exact<Name extends string, Given> = Name extends keyof SystemEvents
+  ? { [Key in Exclude<keyof Given & `$${string}`, Known<Name>>]: never }
+  : unknown;
+
 /** The arguments of `track` after the name: they can be left out when no attribute is required. */
-export type TrackArguments<Name extends string> =
-  Record<never, never> extends PropsOf<Name> ? [props?: PropsOf<Name>] : [props: PropsOf<Name>];
+export type TrackArguments<Name extends string, Given = PropsOf<Name>> =
+  Record<never, never> extends PropsOf<Name>
+    ? [props?: Given & Exact<Name, Given>]
+    : [props: Given & Exact<Name, Given>];

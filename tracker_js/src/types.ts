@@ -1,5 +1,5 @@
 /** The public types of the tracker. */
-import type { Props, TrackArguments } from "./catalogue";
+import type { Props, PropsOf, TrackArguments } from "./catalogue";
 
 export type { Props, PropsOf, SystemEvents, TrackArguments } from "./catalogue";
 
@@ -85,7 +85,10 @@ export interface Options {
 export interface Tracker {
   readonly version: string;
   /** Records an event and returns its id. System events are checked against the catalogue by TypeScript. */
-  track<const Name extends string>(name: Name, ...props: TrackArguments<Name>): string;
+  track<const Name extends string, Given extends PropsOf<Name>>(
+    name: Name,
+    ...props: TrackArguments<Name, Given>
+  ): string;
   /** Records a page view by hand, for sites that switch the automatic ones off. */
   page(props?: Props): string;
   /** Changes the user's properties: an object to set, or operations. */

@@ -10,6 +10,12 @@ const check = (tracker: Tracker): void => {
   tracker.track("$order_completed", { $order_amount: 990 });
   // @ts-expect-error -- a misspelt system event
   tracker.track("$order_complete", { $order_id: "1" });
+  // @ts-expect-error -- a misspelt attribute
+  tracker.track("$order_completed", { $order_id: "1", $order_amout: 990 });
+  tracker.track("$order_started");
+  // @ts-expect-error -- a misspelt attribute of an event that needs none
+  tracker.track("$cart_added", { $nmae: "Lamp" });
+  tracker.track("Own", { $anything: 1 });
   // @ts-expect-error -- a wrong type
   tracker.track("$order_completed", { $order_id: "1", $order_amount: "much" });
   // @ts-expect-error -- only a server may say so
