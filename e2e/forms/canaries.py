@@ -8,8 +8,9 @@ from urllib.parse import unquote_plus
 
 GIVEN = ("Ottilie", "Zoë", "Łukasz", "Søren", "Мария", "Aoife", "José", "Ngọc")
 _CONSONANTS = "bdfgklmnprstvz"
-_HEAD = 8
-_LONG = 10
+_PART = 8
+_STRIDE = 3
+_LONG = _PART + _STRIDE - 1
 _TOKEN = re.compile(r"[^\W_]+")
 _SEPARATOR = re.compile(r"[\W_]+")
 
@@ -75,21 +76,22 @@ def find_canaries(values: Iterable[str], texts: Iterable[str]) -> set[str]:
     A long value is found anywhere; a short one, such as a code of six digits, only as a word of its own, because
     ids and times are full of digits.
     """
-    heads: dict[str, list[tuple[str, str]]] = {}
+    parts: dict[str, list[tuple[str, str]]] = {}
     short: dict[str, str] = {}
     for value in values:
         squeezed = squeeze(value)
         if len(squeezed) < _LONG:
             short[squeezed] = value
-        else:
-            heads.setdefault(squeezed[:_HEAD], []).append((squeezed, value))
+            continue
+        # every third part of a text is looked up, so whatever is long enough shows one of its first three
+        for start in range(_STRIDE):
+            parts.setdefault(squeezed[start : start + _PART], []).append((squeezed, value))
     found: set[str] = set()
     for each in texts:
         for text in {each, unquote_plus(each)}:
             found |= {short[token] for token in short.keys() & set(_TOKEN.findall(text))}
             squeezed = squeeze(text)
-            for start in range(len(squeezed) - _HEAD + 1):
-                for whole, value in heads.get(squeezed[start : start + _HEAD], ()):
-                    if squeezed.startswith(whole, start):
-                        found.add(value)
+            seen = {squeezed[start : start + _PART] for start in range(0, len(squeezed), _STRIDE)}
+            for part in parts.keys() & seen:
+                found |= {value for whole, value in parts[part] if whole in squeezed}
     return found
