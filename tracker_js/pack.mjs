@@ -15,10 +15,9 @@ import { analyze } from "eslint-scope";
 import { deflateRaw } from "pako";
 
 const SYNTAX = { ecmaVersion: 2022, sourceType: "module", ranges: true };
-const NAMES = [..."etrnaiolscudfhpmgwvybkxjqzETRNAIOLSCUDFHPMGWVYBKXJQZ$_"];
 /** Tries: more of them find little more, and take longer than a build may. */
-const REORDERINGS = 3000;
-const RENAMINGS = 6000;
+const REORDERINGS = 4000;
+const RENAMINGS = 9000;
 
 const packedLength = (text) => deflateRaw(Buffer.from(text, "latin1"), { level: 9, chunkSize: 8192 }).length;
 
@@ -45,8 +44,7 @@ const readVariables = (tree) => {
     scope.childScopes.forEach(visit);
   };
   visit(manager.globalScope);
-  const globals = manager.globalScope.through.map(({ identifier }) => identifier.name);
-  return { variables: variables.filter(({ positions }) => positions[0] != null), globals: new Set(globals) };
+  return variables.filter(({ positions }) => positions[0] != null);
 };
 
 /** Returns where `{name}` stands for `{name: name}`. */
@@ -88,7 +86,7 @@ const readDeclarations = (tree) => {
 
 /** Returns for each name in the text which variable it means. */
 const resolve = (text) => {
-  const { variables } = readVariables(parse(text, SYNTAX));
+  const variables = readVariables(parse(text, SYNTAX));
   const uses = variables.flatMap(({ positions }) =>
     positions.map((start) => [start, Math.min(...positions)]),
   );
@@ -124,7 +122,7 @@ const reorder = (text, tries, dice) => {
 /** Renames the variables by trial. */
 const rename = (text, tries, dice) => {
   const tree = parse(text, SYNTAX);
-  const { variables, globals } = readVariables(tree);
+  const variables = readVariables(tree);
   const pieces = takeApart(text, tree, variables);
   const names = variables.map(({ name }) => name);
   const join = () => pieces.map((piece) => (typeof piece === "number" ? names[piece] : piece)).join("");
@@ -133,7 +131,6 @@ const rename = (text, tries, dice) => {
       place !== index && [...scopes].some((scope) => other.scopes.has(scope)) ? place : [],
     ),
   );
-  const pool = [...new Set([...NAMES, ...names])].filter((name) => !globals.has(name));
   /** Gives a name, in exchange where rivals have it; returns the places changed, nothing if the exchange fails. */
   const give = (place, name) => {
     const old = names[place];
@@ -151,7 +148,8 @@ const rename = (text, tries, dice) => {
   };
   let best = packedLength(join());
   for (let count = 0; count < tries; count++) {
-    const undo = give(dice(names.length), pool[dice(pool.length)]);
+    // what is used often is likely to be right elsewhere too
+    const undo = give(dice(names.length), names[dice(names.length)]);
     if (!undo) continue;
     const length = packedLength(join());
     if (length <= best) best = length;

@@ -58,7 +58,7 @@ export const dropEvent = (id: string, reason: string): void => {
 /** Returns why the last `$auth` that was refused was refused, if it is this one. */
 export const readAuthRefusal = (id: string): string => {
   const [refused_id, reason] = loadList(REFUSED_KEY) as string[];
-  return (refused_id === id && reason) || "";
+  return refused_id === id ? reason! : "";
 };
 
 export const clearQueue = (reason: string): void => findKeys(KEY).forEach((id) => dropEvent(id, reason));
@@ -69,7 +69,8 @@ export const putEvent = (visitor: Visitor, event: TrackedEvent): void => {
   granted_bytes -= countBytes(prefix + key + save(key, [visitor, event]));
   if (granted_bytes >= 0) return;
   const rows = list();
-  let room_bytes = rows.reduce((room, [, , bytes]) => room - bytes, MAX_BYTES);
+  let room_bytes = MAX_BYTES;
+  for (const [, , bytes] of rows) room_bytes -= bytes;
   for (const [id, , bytes] of rows) {
     if (room_bytes >= 0) break;
     dropEvent(id, "queue_full");

@@ -17,7 +17,7 @@ import { TICKS_PER_MS, uuidHead } from "./uuid";
 
 const KEY = "session";
 /** How exact the stored activity is; scrolling would write to the storage far too often. */
-const GRAIN_MS = 1000;
+export const GRAIN_MS = 1000;
 const MAX_CAMPAIGNS = 20;
 const HEAD_LENGTH = 18;
 

@@ -9,7 +9,7 @@ import { describePage, readPage, setMoment } from "./page";
 import { clearQueue, isQueued, readAuthRefusal } from "./queue";
 import { common, record, release } from "./recorder";
 import { flush, resume, startSender } from "./sender";
-import { endSession, renewSession } from "./session";
+import { endSession, GRAIN_MS, renewSession } from "./session";
 import { erase, findKeys, isForgetful } from "./storage";
 import type { Stub, StubCall } from "./stub";
 import { debug, emit, off, on } from "./topics";
@@ -67,7 +67,7 @@ const methods: Methods = {
     record("$identify", {
       operations: Array.isArray(data)
         ? data
-        : Object.entries(data).map(([key, value]) => ({ op: "update_or_create", key, value })),
+        : Object.keys(data).map((key) => ({ op: "update_or_create", key, value: (data as Props)[key] })),
     }),
   auth,
   logout() {
@@ -115,8 +115,12 @@ export const startTracker = (
   askHints();
   if (/[?&]footfall_optout\b/.test(location.search)) decide(false);
   listen("prerenderingchange", proceed);
-  listen("pointermove pointerdown keydown scroll visibilitychange", () => {
-    if (!document.hidden && isAllowed()) renewSession();
+  let quiet_ms = 0;
+  listen("pointermove pointerdown keydown scroll visibilitychange", ({ timeStamp }: Event) => {
+    // a pointer moves sixty times a second; what the last second has noted is not worth a look into the storage
+    if (timeStamp < quiet_ms || document.hidden || !isAllowed()) return;
+    quiet_ms = timeStamp + GRAIN_MS;
+    renewSession();
   });
   const start = guard((): void => {
     tellView = tellView || startAutomatic(stub);

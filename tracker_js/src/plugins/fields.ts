@@ -21,16 +21,17 @@ const SECRET =
   /^[hf]i|pass(?!e)|pwd|card|cv[cv]|one.?time|secur|verif|sms|iban|snils|docu|licen|[^a-z](cc|otp|ssn|tax|pin(?![a-z]))|(\\d|9]).*{.*[3-9]/i;
 
 // a form's own methods may be hidden by fields of the same name
-const { closest, getAttribute } = Element.prototype;
+const { prototype } = Element;
 
 /** Reads an attribute. */
 export const read = (element: Element | null, name: string): string =>
-  (element && getAttribute.call(element, name)) || "";
+  (element && prototype.getAttribute.call(element, name)) || "";
 
 /** Returns what the page calls a form or field. */
 export const nameOf = (element: Element | null): string => read(element, "name") || read(element, "id");
 
-export const isIgnored = (element: Element): unknown => closest.call(element, "[data-track-ignore]");
+export const isIgnored = (element: Element): unknown =>
+  prototype.closest.call(element, "[data-track-ignore]");
 
 const isEmpty = (field: Field): boolean => {
   if ("options" in field) return ![...field.selectedOptions].some(({ value }) => value);
