@@ -15,6 +15,7 @@ from server.web import (
     catalogue,
     debug,
     demo,
+    dialects_carrotquest,
     dialects_segment,
     events,
     health,
@@ -43,6 +44,7 @@ def create_routes(settings: Settings) -> list[BaseRoute]:
     routes += _both("/api/debug/ip", debug.get_ip)
     if settings.role != "collect":
         routes += _api()
+        routes += dialects_carrotquest.routes
         routes += demo.routes
         routes += pages.routes
     return routes

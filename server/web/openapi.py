@@ -4,8 +4,9 @@ from typing import Any
 
 from server import __version__
 from server.dialects import segment
+from server.dialects.carrotquest import MAX_COUNT
 from server.events.model import COLUMNS
-from server.identity.properties import OPERATION_NAMES
+from server.identity.properties import MAX_OPERATIONS, OPERATION_NAMES
 from server.reports.registry import DIMENSIONS, METRICS
 from server.reports.users import KINDS
 
@@ -146,7 +147,26 @@ def _dialects() -> dict[str, Json]:
     take["parameters"] = [{"name": "kind", "in": "path", "required": True, "schema": calls}]
     settings = _operation("What Segment's browser client asks for before it starts", {"type": "object"})
     settings["parameters"] = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
-    return {"/v1/{kind}": {"post": take}, "/v1/projects/{key}/settings": {"get": settings}}
+    envelope: Json = {"type": "object", "properties": {"meta": {"type": "object"}, "data": {}}}
+    event = {"event": _TEXT, "params": {"type": "object"}, "created": {"type": ["number", "string"]}}
+    operations = {"operations": {"type": "array", "maxItems": MAX_OPERATIONS}}
+    shared = {"auth_token": _TEXT, "by_user_id": {"type": "boolean"}, "_nonce": _TEXT}
+    paging = {"filter_name": _TEXT, "after": _TEXT, "count": {"type": "integer", "minimum": 1, "maximum": MAX_COUNT}}
+
+    def body(own: Json) -> Json:
+        return {"type": "object", "properties": {**own, **shared}}
+
+    return {
+        "/v1/{kind}": {"post": take},
+        "/v1/projects/{key}/settings": {"get": settings},
+        "/v1/users/{id}/events": {
+            "post": _KEY | _operation("Store one event (Carrot quest)", envelope, body=body(event)),
+            "get": _KEY | _operation("A user's events (Carrot quest)", envelope, query={**paging, **shared}),
+        },
+        "/v1/users/{id}/props": {
+            "post": _KEY | _operation("Change a user's properties (Carrot quest)", envelope, body=body(operations))
+        },
+    }
 
 
 def _schemas() -> dict[str, Json]:
