@@ -45,7 +45,9 @@ def test_an_empty_variable_is_none() -> None:
 
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     file = tmp_path / "footfall.toml"
-    file.write_text('role = "boss"\nnonsense = 1\n[sites.shop]\norigins = "x"\ncolour = "red"\n')
+    file.write_text(
+        'role = "boss"\nnonsense = 1\n[sites.shop]\norigins = "x"\ncolour = "red"\ntrust_user_ids = "yes"\n'
+    )
     environment = {
         "FOOTFALL_PORT": "http",
         "FOOTFALL_IP": "some",
@@ -63,6 +65,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
         "nonsense in the file",
         "[sites.shop] origins",
         "[sites.shop] colour",
+        "[sites.shop] trust_user_ids",
     ):
         assert any(part in problem for problem in found), part
 
@@ -117,13 +120,14 @@ def test_sites(tmp_path: Path) -> None:
     file = tmp_path / "footfall.toml"
     file.write_text(
         f'[sites.shop]\norigins = ["https://Shop.example/"]\nsecret_key = "{SECRET}"\n'
-        'server_only = ["Paid"]\n[sites.blog]\n'
+        'server_only = ["Paid"]\ntrust_user_ids = true\n[sites.blog]\n'
     )
     sites = read_settings({}, file).sites
     assert list(sites) == ["shop", "blog"]
     shop = sites["shop"]
     assert shop.secret_key == SECRET
     assert shop.server_only == {"Paid"}
+    assert (shop.trust_user_ids, sites["blog"].trust_user_ids) == (True, False)
     assert [shop.allows_origin(each) for each in ("https://shop.example", "https://evil.example", None)] == [
         True,
         False,

@@ -26,6 +26,7 @@ secret_key = "…"              # none: made at first start, kept in the data fo
 auth_key = "…"                # likewise
 server_only = ["Paid"]        # event names that a page may not send
 page_allowed = ["$order_paid"] # reserved names that a page may send all the same
+trust_user_ids = false       # true: a page may say without a signature who its user is (docs/segment.md)
 ```
 
 ## Where the secrets are

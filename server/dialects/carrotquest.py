@@ -116,9 +116,8 @@ def read_flag(parameters: Parameters, name: str) -> bool:
     return bool(value) and not (isinstance(value, str) and value.strip().lower() in _FALSE)
 
 
-def nonce_id(parameters: Parameters, site: str, user_id: str, part: str) -> str | None:
-    """Return the event id of a call that names itself by `_nonce`: the same call again is the same event."""
-    nonce = parameters.get("_nonce")
+def call_id(nonce: Any, site: str, user_id: str, part: str) -> str | None:
+    """Return the event id of a call that names itself: the same call again is the same event."""
     return derive_id(_DIALECT, site, f"{user_id}\n{nonce}", part) if isinstance(nonce, str) and nonce else None
 
 

@@ -15,11 +15,11 @@ from starlette.routing import BaseRoute, Route
 from server.dialects.carrotquest import (
     CallError,
     answer,
+    call_id,
     carry_out,
     error_answer,
     event_json,
     invalid,
-    nonce_id,
     read_event_call,
     read_flag,
     read_list_call,
@@ -43,6 +43,7 @@ from server.web.requests import ClientGone, RequestHead, read_body
 
 LOOK_AGAIN_S = 2.0
 OWN_APP = "$self_app"
+NAME_HEADER = "idempotency-key"
 _SCHEME = "token "
 _FIELDS = {
     "bad_name": "event",
@@ -82,6 +83,11 @@ class _Call:
         found = person_of(self.request, self.site.key, self.user_id)
         return found if found is None or not self.is_own_id or self.user_id in found.user_ids else None
 
+    def event_id(self, part: str) -> str:
+        """Return the id of the call's event, which follows from the call's own name where it has one."""
+        nonce = self.parameters.get("_nonce") or self.request.headers.get(NAME_HEADER)
+        return call_id(nonce, self.site.key, self.user_id, part) or uuid7(parts_of(self.request).clock())
+
     async def record(self, event: Json, source: Source, person: Person | None) -> Outcome:
         """Have an event about the call's user stored; return its verdict once it is on disk.
 
@@ -115,8 +121,7 @@ async def _post_event(call: _Call) -> Json:
     person = None if call.is_own_id else await call.find()
     now = parts_of(call.request).clock()
     time_ms = now if wanted.created_ms is None else min(wanted.created_ms, now)
-    event_id = nonce_id(call.parameters, call.site.key, call.user_id, "event") or uuid7(now)
-    event = {"id": event_id, "name": wanted.name, "time": time_ms, "props": wanted.props}
+    event = {"id": call.event_id("event"), "name": wanted.name, "time": time_ms, "props": wanted.props}
     source = Source.SERVER if wanted.created_ms is None else Source.IMPORT
     outcome = await call.record(event, source, person)
     told = event_json(event, call.user_id, props_as_string=read_flag(call.parameters, "props_as_string"))
@@ -130,9 +135,7 @@ async def _post_props(call: _Call) -> Json:
     operations, told = carry_out(wanted, person.properties if person else {})
     if not operations and person is not None:
         return answer(told, **told)
-    now = parts_of(call.request).clock()
-    event_id = nonce_id(call.parameters, call.site.key, call.user_id, "props") or uuid7(now)
-    event = {"id": event_id, "name": "$identify", "props": {"operations": operations}}
+    event = {"id": call.event_id("props"), "name": "$identify", "props": {"operations": operations}}
     outcome = await call.record(event, Source.SERVER, person)
     return answer(told, **told, **_already_done(outcome))
 
