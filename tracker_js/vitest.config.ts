@@ -9,6 +9,8 @@ export default defineConfig({
   define: { __VERSION__: JSON.stringify(version), __PLUGINS__: '"0"' },
   test: {
     environment: "happy-dom",
+    // nothing here is timed; a busy machine must not fail it
+    testTimeout: 120_000,
     include: ["test/**/*.test.ts"],
     coverage: { include: ["src/**"], reporter: ["text"] },
   },

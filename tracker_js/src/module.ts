@@ -1,4 +1,4 @@
-/** Entry of the npm package. Importing does nothing; `start` runs in browsers only and sets no global. */
+/** Entry of the npm package. Importing does nothing; `start` runs in browsers only. */
 import { type Plugin, runPlugin } from "./plugin";
 import { startTracker, tracker } from "./tracker";
 import type { Options, Tracker } from "./types";
@@ -6,12 +6,16 @@ import type { Options, Tracker } from "./types";
 export type { Plugin } from "./plugin";
 export type * from "./types";
 
-let isStarted = false;
-
-/** Starts tracking and returns the tracker; called again, it returns the same one. */
+/**
+ * Starts tracking and returns the tracker; called again, or where the script has started, it returns the same one.
+ * Shape: it becomes the global `tracker`, by which the script knows that it is not needed.
+ */
 export const start = (options: Options & { api: string }): Tracker => {
-  if (!isStarted) startTracker(options, location.href, {}, []);
-  isStarted = true;
+  const page = window as { tracker?: unknown };
+  const found = page.tracker as Partial<Tracker> | undefined;
+  if (found?.version) return found as Tracker;
+  page.tracker = tracker;
+  startTracker(options, location.href, {}, []);
   return tracker;
 };
 

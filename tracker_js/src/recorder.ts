@@ -20,7 +20,6 @@ import { uuid } from "./uuid";
 import { readVisitor, type Visitor } from "./visitor";
 
 const MAX_HELD = 1000;
-const START = "$session_start";
 
 type Held = [event: TrackedEvent, campaign?: string | undefined];
 
@@ -47,12 +46,13 @@ const commit = (event: TrackedEvent, campaign?: string): unknown => {
     return held[MAX_HELD] ? tellDrop(event, "queue_full") : held.push([event, campaign]);
   }
   const visitor = readVisitor();
-  const [session_id, isNew] = enterSession(Date.parse(event.time), visitor[0]);
+  const [session_id, isNew] = enterSession(event.id, visitor[0]);
   event.session_id = session_id;
   if (isNew) {
     emit("session", { session_id, visitor_id: visitor[0] });
     // the server adds the session's attributes: each beacon says them already
-    if (!isDisabled(START)) put({ ...event, id: session_id, name: START, props: { ...common } }, visitor);
+    if (!isDisabled("$session_start"))
+      put({ ...event, id: session_id, name: "$session_start", props: { ...common } }, visitor);
   }
   return (!campaign || isFirstSeen(campaign)) && put(event, visitor);
 };
@@ -62,12 +62,10 @@ const commit = (event: TrackedEvent, campaign?: string): unknown => {
  * Shape: with `campaign`, only the first event of the session with that campaign is kept.
  */
 export const record = (name: string, props: Props, page = readPage(), campaign?: string): string => {
-  // before the id: a session's id, which is made from this time, must stay before the event's
-  const time = readTime().toISOString();
   const event: TrackedEvent = {
     id: uuid(),
     name,
-    time,
+    time: readTime().toISOString(),
     session_id: "",
     page,
     props,

@@ -15,7 +15,7 @@ guard(() => {
   const found = page.tracker as Partial<Tracker & Stub> | undefined;
   // an element with the id "tracker" is found under that name too
   const stub: Partial<Tracker & Stub> = found?.q ? found : { q: [] };
-  if (stub.version) return; // included twice
+  if (found?.version) return; // included twice, or the package runs
   const { src, dataset } = document.currentScript as HTMLScriptElement;
   const calls = stub.q!.splice(0);
   stub.q!.push = carryOut as never; // nobody asks how long the list has become

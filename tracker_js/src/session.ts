@@ -1,56 +1,68 @@
 /**
  * One stretch of activity, shared by all tabs of the site through storage and decided anew at every event.
  *
- * Shape:  stored as [session_id, last activity, campaigns already seen].
+ * Shape:  stored as [session_id, last activity, ...campaigns already seen].
  *         A session ends after 30 minutes without activity: an event, a pointer, a key, a scroll, the tab shown.
  *         Activity after the end extends nothing: the next event starts the next session.
  *         The id of a session, which is also the id of its `$session_start`, is derived from the visitor and from
  *         the moment at which the session before ended: tabs that wake up together derive the same one, so the
- *         server stores one start although each of them reports it. As its time part precedes the first event's,
- *         the start sorts before everything else of the session.
+ *         server stores one start although each of them reports it. Where none ended, or the clock was set back, it
+ *         is derived from the moment of the first event. Either way it sorts before the events of the session.
  * Units:  times are milliseconds since the epoch by the visitor's clock, which may jump: a jump further than the
- *         timeout, in either direction, starts a session.
+ *         timeout, in either direction, starts a session, and so does one to before the session's start.
  */
 import { options } from "./options";
 import { erase, loadList, save } from "./storage";
 import { TICKS_PER_MS, uuidHead } from "./uuid";
+import { findId } from "./visitor";
 
 const KEY = "session";
-/** How exact the stored activity is; scrolling would write to the storage far too often. */
+/** How exact the stored activity is; scrolling would read and write the storage far too often. */
 export const GRAIN_MS = 1000;
-const MAX_CAMPAIGNS = 20;
+/** Where in an id the milliseconds end. */
+const MS_LENGTH = 14;
 const HEAD_LENGTH = 18;
 
-type Stored = [session_id: string, active_ms: number, campaigns: string[]];
+type Stored = [session_id: string, active_ms: number, ...campaigns: string[]];
+
+let noted_ms = 0;
 
 const read = (): Stored => loadList(KEY) as Stored;
 
 const readTimeout = (): number => (+options.sessionMinutes! || 30) * 60000;
 
-/** Notes an activity, which keeps a living session alive; returns whether it lives. */
-export const renewSession = ([session_id, active_ms, campaigns] = read()): boolean => {
-  const now_ms = Date.now();
-  const idle_ms = Math.abs(now_ms - active_ms);
-  const isAlive = !!campaigns && idle_ms <= readTimeout();
-  if (isAlive && idle_ms > GRAIN_MS) save(KEY, [session_id, now_ms, campaigns]);
+const renew = ([session_id, active_ms, ...campaigns]: Stored): boolean => {
+  noted_ms = Date.now();
+  const idle_ms = Math.abs(noted_ms - active_ms);
+  // anyone may write there: an id that is none would travel with every event
+  const isAlive = !!findId(session_id) && idle_ms <= readTimeout();
+  if (isAlive && idle_ms > GRAIN_MS) save(KEY, [session_id, noted_ms, ...campaigns]);
   return isAlive;
 };
 
-/** Returns the session of an event of that time, and whether it starts with it. */
-export const enterSession = (time_ms: number, visitor_id: string): [session_id: string, isNew: boolean] => {
+/** Notes an activity, which keeps a living session alive. Cheap enough for every move of a pointer. */
+export const noteActivity = (): void => {
+  if (Math.abs(Date.now() - noted_ms) > GRAIN_MS) renew(read());
+};
+
+/** Returns the session of an event, and whether it starts with it. */
+export const enterSession = (event_id: string, visitor_id: string): [session_id: string, isNew?: boolean] => {
   const stored = read();
-  if (renewSession(stored)) return [stored[0], false];
-  const end_ms = Math.min(stored[1] + readTimeout() || time_ms, time_ms) - 1;
-  const session_id = uuidHead(end_ms * TICKS_PER_MS) + visitor_id.slice(HEAD_LENGTH);
-  save(KEY, [session_id, Date.now(), []]);
+  const [before_id, active_ms] = stored;
+  // ids of one millisecond in two tabs are in no order
+  if (renew(stored) && event_id > before_id.slice(0, MS_LENGTH)) return [before_id];
+  const end = findId(before_id) ? uuidHead((active_ms + readTimeout()) * TICKS_PER_MS) : event_id;
+  // an event's id has an a in place of the 8
+  const session_id = `${end < event_id ? end : event_id.slice(0, HEAD_LENGTH)}-8${visitor_id.slice(HEAD_LENGTH + 2)}`;
+  save(KEY, [session_id, Date.now()]);
   return [session_id, true];
 };
 
 /** Returns true the first time that the current session sees this campaign. */
 export const isFirstSeen = (campaign: string): boolean => {
-  const [session_id, active_ms, campaigns] = read();
-  const isFirst = !campaigns.includes(campaign);
-  if (isFirst) save(KEY, [session_id, active_ms, [campaign, ...campaigns].slice(0, MAX_CAMPAIGNS)]);
+  const stored = read();
+  const isFirst = !stored.includes(campaign);
+  if (isFirst) save(KEY, [...stored, campaign]);
   return isFirst;
 };
 

@@ -48,7 +48,7 @@ export const save = (key: string, value: unknown): string => {
 
 /** Returns the rest of all keys that begin with `start`, sorted. */
 export const findKeys = (start: string): string[] =>
-  [...Object.keys(store), ...Object.keys(overflow)]
-    .filter((name) => name.startsWith(prefix + start))
-    .map((name) => name.slice((prefix + start).length))
+  Object.keys(store)
+    .concat(Object.keys(overflow))
+    .flatMap((name) => name.split(prefix + start)[1] || [])
     .sort();

@@ -26,7 +26,7 @@ const AFTER_LANDING = /^[tpialf]/;
 let tellView: (() => void) | undefined;
 
 const track = (name: string, props?: Props): string => {
-  if (tellView) tellView();
+  tellView?.();
   return record(name, { ...common, ...props });
 };
 
@@ -81,7 +81,10 @@ const methods: Methods = {
   consent: (decision: string) => decide(decision === "granted"),
   optOut: () => decide(false),
   optIn: () => decide(true),
-  flush,
+  flush() {
+    tellView?.();
+    return flush();
+  },
   on,
   off,
   onReady: (callback: () => void) => callback(),

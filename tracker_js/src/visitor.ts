@@ -16,10 +16,13 @@ const YEAR_S = 31536000;
 /** Shape: user_id is null until the server has verified it. */
 export type Visitor = [visitor_id: string, user_id: string | null];
 
-let isAgreed = false;
+/** When storage and cookie were last made equal by this page. */
+let agreed_ms: number | undefined;
 
-/** Returns the cookies from the visitor's value on. */
-const readCookie = guard(() => document.cookie.split(`${prefix + KEY}=`)[1]);
+/** Returns the id with which a text begins. */
+export const findId = (text?: string): string | undefined => /^[\da-f-]{36}/.exec(text!)?.[0];
+
+const readCookie = guard(() => findId(document.cookie.split(`${prefix + KEY}=`)[1]));
 
 const writeCookie = guard((value: string, age_s: number): void => {
   const labels = location.hostname.split(".");
@@ -37,21 +40,22 @@ const writeCookie = guard((value: string, age_s: number): void => {
 /** Makes this the visitor of all tabs and subdomains. */
 export const setVisitor = (visitor_id: string, user_id: string | null): Visitor => {
   save(KEY, [visitor_id, user_id]);
-  writeCookie(`${visitor_id}.${Date.now()}`, YEAR_S);
-  isAgreed = true;
+  agreed_ms = Date.now();
+  writeCookie(`${visitor_id}.${agreed_ms}`, YEAR_S);
   return [visitor_id, user_id];
 };
 
-/** Returns the visitor. On arrival the cookie decides, because subdomains share it; then the tabs' storage does. */
+/**
+ * Returns the visitor. On arrival the cookie decides, because subdomains share it; then the tabs' storage does. What
+ * the page has erased or damaged comes back from the other.
+ */
 export const readVisitor = (): Visitor => {
-  const [stored_id, user_id] = loadList(KEY) as Visitor;
-  const [id] = /^[\da-f-]{36}/.exec((!isAgreed && readCookie()) || stored_id) || [uuid()];
-  const isSame = id === stored_id;
-  return isAgreed && isSame ? [id, user_id] : setVisitor(id, isSame ? user_id : null);
+  const visitor = loadList(KEY) as Visitor;
+  const stored_id = findId(visitor[0]);
+  if (agreed_ms && stored_id) return visitor;
+  const id = readCookie() || stored_id || uuid();
+  return setVisitor(id, id === stored_id ? visitor[1] : null);
 };
 
 /** Removes the cookie. */
-export const forgetVisitor = (): void => {
-  writeCookie("", 0);
-  isAgreed = false;
-};
+export const forgetVisitor = (): unknown => writeCookie("", 0);

@@ -65,7 +65,7 @@ test("a field is told once for each view of a page", async () => {
   fill(field);
   fill(field, "another");
   history.pushState({}, "", "/next");
-  await pass(1);
+  await pass(150);
   fill(field, "a third");
   await pass(2000);
   expect(fillings().length).toBe(2);

@@ -47,6 +47,8 @@ describe.each(["the Navigation API", "history only"])("with %s", (api) => {
     ["two pushes, one after the other", async () => (push("/a"), await task(), push("/b")), ["/a", "/b"]],
     ["there and back", async () => (push("/a"), await task(), push("/")), ["/a", "/"]],
     ["a query taken away", async () => (push("/?a=1"), await task(), replace("/")), ["/?a=1", "/"]],
+    ["a redirect", () => (push("/account"), replace("/login")), ["/account", "/login"]],
+    ["a redirect to where one was", () => (push("/a"), replace("/")), ["/a", "/"]],
     ["a path and a hash", () => push("/a#b"), ["/a"]],
     ["a hash after a path", async () => (push("/a"), await task(), push("/a#b")), ["/a"]],
     ["a relative address", () => push("c?d"), ["/c?d"]],
@@ -71,9 +73,30 @@ describe.each(["the Navigation API", "history only"])("with %s", (api) => {
   test("a view has the title that the page sets after the change", async () => {
     await openPage();
     push("/a");
+    await pass(50);
     setDocument("title", "Another page");
     await pass(2000);
     expect(views().map(({ props }) => props.$title)).toEqual(["A page", "Another page"]);
+  });
+
+  test.each<[string, () => void]>([
+    ["the page is hidden", hide],
+    ["the page is left", () => window.dispatchEvent(new Event("pagehide"))],
+  ])("a view is told at once when %s", async (_, end) => {
+    await openPage();
+    push("/a");
+    end();
+    await pass(99);
+    hide();
+    expect(urls()).toEqual(["/", "/a"]);
+  });
+
+  test("a view that waits is told before the tracker is flushed", async () => {
+    const { tracker } = await openPage();
+    push("/a");
+    void tracker.flush();
+    await pass(10);
+    expect(urls()).toEqual(["/", "/a"]);
   });
 
   test("a view comes before what is tracked right after the change", async () => {

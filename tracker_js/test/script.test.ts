@@ -52,6 +52,24 @@ describe("without the stub", () => {
     expect(collector.names()).toEqual([...LANDING, "Seen"]);
   });
 
+  test("a page whose package has started is left to it", async () => {
+    vi.resetModules();
+    const { start } = await import("../src/module");
+    const first = start({ api: "https://t.example" });
+    expect(await loadScript()).toBe(first);
+    await pass(300);
+    expect(collector.names()).toEqual(LANDING);
+  });
+
+  test("a package that starts after the script gives the script's tracker", async () => {
+    const first = await loadScript();
+    vi.resetModules();
+    const { start } = await import("../src/module");
+    expect(start({ api: "https://t.example" })).toBe(first);
+    await pass(300);
+    expect(collector.names()).toEqual(LANDING);
+  });
+
   test("a page that includes it twice starts it once", async () => {
     const first = await loadScript();
     const second = await loadScript({ "data-site": "other" });

@@ -45,8 +45,7 @@ describe("a session", () => {
     ticking.mockRestore();
     await pass(300);
     const [start, view] = collector.stored;
-    // by the part that depends on the time: the rest is random and may be in order by chance
-    expect(start!.id.slice(0, 18) < view!.id.slice(0, 18)).toBe(true);
+    expect(start!.id < view!.id).toBe(true);
     expect(start!.time).toBe(view!.time);
   });
 
@@ -142,6 +141,32 @@ describe("a session", () => {
       values.add(localStorage[STORED]);
     }
     expect(values.size).toBeLessThanOrEqual(3);
+  });
+
+  test("is looked up at most once a second while the pointer moves", async () => {
+    await openPage();
+    await pass(2000);
+    const read = vi.spyOn(JSON, "parse");
+    for (let count = 0; count < 100; count++) {
+      await pass(20);
+      document.body.dispatchEvent(new Event("pointermove"));
+    }
+    expect(read.mock.calls.length).toBeLessThanOrEqual(3);
+  });
+
+  test("starts after a logout in the same millisecond, also by the order of ids", async () => {
+    const { tracker } = await openPage();
+    tracker.logout();
+    tracker.track("Next");
+    await pass(2000);
+    const sorted = [...collector.stored].sort((one, other) => (one.id < other.id ? -1 : 1));
+    expect(sorted.map(({ name }) => name)).toEqual([
+      "$session_start",
+      "$page_view",
+      "$logout",
+      "$session_start",
+      "Next",
+    ]);
   });
 
   test("lasts as long as the page says", async () => {

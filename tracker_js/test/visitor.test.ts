@@ -73,6 +73,32 @@ describe("the cookie", () => {
     expect(visitorIds().size).toBe(1);
   });
 
+  test.each([
+    ["storage", () => keysInStorage().forEach((key) => delete localStorage[key])],
+    ["cookies", () => cookies.jar.clear()],
+    ["its cookie's value", () => cookies.jar.set("footfall.default.visitor", "x")],
+    ["its stored value", () => (localStorage["footfall.default.visitor"] = '["x"]')],
+  ])("outlives that the page damages %s, at once and later", async (_, damage) => {
+    const page = await openPage();
+    await pass(300);
+    damage();
+    page.tracker.track("Seen");
+    await pass(2000);
+    damage();
+    page.kill();
+    await openPage();
+    await pass(300);
+    expect(visitorIds().size).toBe(1);
+  });
+
+  test("of another name that ends alike is not mistaken for it", async () => {
+    cookies.jar.set("footfall.default.visitor", "x");
+    cookies.jar.set("zz", "01a208b7-f011-7001-a005-000600070008");
+    await openPage();
+    await pass(300);
+    expect(visitorIds()).not.toContain("01a208b7-f011-7001-a005-000600070008");
+  });
+
   test.each(["", "x", "<script>", "0".repeat(300)])("that holds no id is replaced: %j", async (value) => {
     cookies.jar.set("footfall.default.visitor", value);
     cookies.jar.set("other", "1");

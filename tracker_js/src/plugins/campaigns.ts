@@ -1,8 +1,11 @@
 /** `$utm_hit`: a page opened through a tagged link, once per set of tags and session. */
 import type { Props } from "../catalogue";
 
-/** The click ids of advertising networks: gclid, yclid, fbclid, msclkid, ttclid, irclickid and whatever ends alike. */
-const CLICK_ID = /(cl(ick?_?)?k?i|[_c]ci)d$|^([gw]braid|li_fat_id|igshid|epik)$/i;
+/**
+ * The click ids of advertising networks: gclid, yclid, fbclid, msclkid, ttclid, irclickid and whatever ends alike.
+ * Those that end like nothing else (awc, dicbo and so on) the server reads from the page's address.
+ */
+const CLICK_ID = /(clk?|click_?|[_c]c|srslt|bra|igsh|fat_)id$|^(gad_.+|igsh|epik)$/i;
 
 /** Returns the attributes of `$utm_hit` for an address, or undefined when it carries no tag. */
 export const readCampaign = (url: string): Props | undefined => {

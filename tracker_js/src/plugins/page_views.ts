@@ -4,11 +4,15 @@
  * Contract
  *   Arrival  is when the page is first visible: a prerendered or background tab that nobody saw was not viewed.
  *   Routes   count when path or query changed (with hash routes: the hash too); the replaceState with the same
- *            address that routers make just before pushState does not. A view is told in the task after the change,
- *            because that is when the page has set its new title, but always before the next view or event.
+ *            address that routers make just before pushState does not. A view is told shortly after the change, because
+ *            that is when the page has set its new title, but always before the next view and what the page tracks, and
+ *            when the page is hidden or left.
  */
 import { guard, listen } from "../guard";
 import { readPage } from "../page";
+
+/** Frameworks draw, and set the title, in a task of their own or in the next frame. */
+const TITLE_MS = 100;
 
 /** The Navigation API (https://html.spec.whatwg.org/#navigation-api); absent in older Firefox and Safari. */
 interface WithNavigation {
@@ -21,20 +25,17 @@ export const watchPageViews = (onView: (url: string) => void): (() => void) => {
   let next = "";
 
   const view = guard((): void => {
-    const url = next;
-    next = "";
-    if (url && url !== shown) onView((shown = url));
+    if (next !== shown && (shown || !document.hidden)) onView((shown = next));
+    next = shown;
   });
-  const change = (): void => {
-    if (!shown) return; // not yet seen
-    view();
+  const look = (): void => {
     next = readPage().url;
-    setTimeout(view);
+    view();
   };
-  const arrive = (): void => {
-    if (shown || document.hidden) return;
-    next = readPage().url;
+  const change = (): void => {
     view();
+    next = readPage().url;
+    setTimeout(view, TITLE_MS);
   };
 
   const { navigation } = window as WithNavigation;
@@ -44,16 +45,17 @@ export const watchPageViews = (onView: (url: string) => void): (() => void) => {
     listen("popstate", change);
     for (const name of ["pushState", "replaceState"] as const) {
       const original = history[name];
-      history[name] = function (...args) {
-        original.apply(this, args);
+      history[name] = (...args) => {
+        original.apply(history, args);
         change();
       };
     }
   }
-  listen("pageshow visibilitychange", ({ persisted }: PageTransitionEvent) => {
+  listen("pagehide visibilitychange", look);
+  listen("pageshow", ({ persisted }: PageTransitionEvent) => {
     if (persisted) shown = ""; // back from the back/forward cache
-    arrive();
+    look();
   });
-  arrive();
+  look();
   return view;
 };
