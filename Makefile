@@ -69,7 +69,7 @@ unit: .make/dev .make/node ## unit tests of server and tracker
 prove: .make/dev .make/segment ## the promises: real servers, killed
 	$(VENV)/bin/pytest --quiet -m promise
 
-e2e: .make/browsers .make/segment ## the demo shop and the tracker in real browsers
+e2e: .make/browsers .make/node .make/segment ## the demo shop and the tracker in real browsers
 	$(VENV)/bin/pytest --quiet e2e
 
 test: .make/browsers .make/node .make/segment ## everything

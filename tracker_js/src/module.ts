@@ -1,21 +1,30 @@
-/** Entry of the npm package. Importing does nothing; `start` runs in browsers only. */
+/** Entry of the npm package. Importing does nothing; `start` runs in browsers only and sets no global. */
 import { type Plugin, runPlugin } from "./plugin";
-import { startTracker, tracker } from "./tracker";
-import type { Options, Tracker } from "./types";
+import type { Stub } from "./stub";
+import { carryOut, startTracker, tracker } from "./tracker";
+import type { Options, Started, Tracker } from "./types";
 
 export type { Plugin } from "./plugin";
 export type * from "./types";
 
 /**
  * Starts tracking and returns the tracker; called again, or where the script has started, it returns the same one.
- * Shape: it becomes the global `tracker`, by which the script knows that it is not needed.
+ * Shape: it stands at the document, by which the script and another copy of the package know that it runs. A page
+ *        that pasted the inline stub as well keeps it, as the tracker.
  */
 export const start = (options: Options & { api: string }): Tracker => {
-  const page = window as { tracker?: unknown };
-  const found = page.tracker as Partial<Tracker> | undefined;
-  if (found?.version) return found as Tracker;
+  const page = document as Started;
+  const stub = (window as { tracker?: Partial<Tracker & Stub> }).tracker;
+  const found = page.tracker || (stub?.version && (stub as Tracker));
+  if (found) return found;
   page.tracker = tracker;
-  startTracker(options, location.href, {}, []);
+  if (stub?.q) {
+    const calls = stub.q.splice(0);
+    stub.q.push = carryOut as never;
+    startTracker(options, location.href, Object.assign(stub, tracker), calls);
+  } else {
+    startTracker(options, location.href, {}, []);
+  }
   return tracker;
 };
 

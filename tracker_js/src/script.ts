@@ -8,14 +8,14 @@ import { guard } from "./guard";
 import { loadPlugins } from "./plugin_loader";
 import type { Stub } from "./stub";
 import { carryOut, startTracker, tracker } from "./tracker";
-import type { Tracker } from "./types";
+import type { Started, Tracker } from "./types";
 
 guard(() => {
   const page = window as { tracker?: unknown };
   const found = page.tracker as Partial<Tracker & Stub> | undefined;
   // an element with the id "tracker" is found under that name too
   const stub: Partial<Tracker & Stub> = found?.q ? found : { q: [] };
-  if (found?.version) return; // included twice, or the package runs
+  if ((document as Started).tracker || stub.version) return; // included twice, or the package runs
   const { src, dataset } = document.currentScript as HTMLScriptElement;
   const calls = stub.q!.splice(0);
   stub.q!.push = carryOut as never; // nobody asks how long the list has become

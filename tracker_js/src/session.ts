@@ -25,24 +25,18 @@ const HEAD_LENGTH = 18;
 
 type Stored = [session_id: string, active_ms: number, ...campaigns: string[]];
 
-let noted_ms = 0;
-
 const read = (): Stored => loadList(KEY) as Stored;
 
 const readTimeout = (): number => (+options.sessionMinutes! || 30) * 60000;
 
-const renew = ([session_id, active_ms, ...campaigns]: Stored): boolean => {
-  noted_ms = Date.now();
-  const idle_ms = Math.abs(noted_ms - active_ms);
+/** Notes an activity, which keeps a living session alive; returns whether it lives. */
+export const renewSession = ([session_id, active_ms, ...campaigns] = read()): boolean => {
+  const now_ms = Date.now();
+  const idle_ms = Math.abs(now_ms - active_ms);
   // anyone may write there: an id that is none would travel with every event
   const isAlive = !!findId(session_id) && idle_ms <= readTimeout();
-  if (isAlive && idle_ms > GRAIN_MS) save(KEY, [session_id, noted_ms, ...campaigns]);
+  if (isAlive && idle_ms > GRAIN_MS) save(KEY, [session_id, now_ms, ...campaigns]);
   return isAlive;
-};
-
-/** Notes an activity, which keeps a living session alive. Cheap enough for every move of a pointer. */
-export const noteActivity = (): void => {
-  if (Math.abs(Date.now() - noted_ms) > GRAIN_MS) renew(read());
 };
 
 /** Returns the session of an event, and whether it starts with it. */
@@ -50,7 +44,7 @@ export const enterSession = (event_id: string, visitor_id: string): [session_id:
   const stored = read();
   const [before_id, active_ms] = stored;
   // ids of one millisecond in two tabs are in no order
-  if (renew(stored) && event_id > before_id.slice(0, MS_LENGTH)) return [before_id];
+  if (renewSession(stored) && event_id > before_id.slice(0, MS_LENGTH)) return [before_id];
   const end = findId(before_id) ? uuidHead((active_ms + readTimeout()) * TICKS_PER_MS) : event_id;
   // an event's id has an a in place of the 8
   const session_id = `${end < event_id ? end : event_id.slice(0, HEAD_LENGTH)}-8${visitor_id.slice(HEAD_LENGTH + 2)}`;

@@ -81,6 +81,11 @@ export interface Options {
   plugins?: string;
 }
 
+/** A document in which the package runs. */
+export interface Started {
+  tracker?: Tracker;
+}
+
 /** What `window.tracker` offers, and what `start` of the package returns. */
 export interface Tracker {
   readonly version: string;

@@ -132,7 +132,7 @@ export const openPage = async ({ url, referrer, options }: Visit = {}): Promise<
   if (referrer) setDocument("referrer", referrer);
   const before = listeners.length;
   vi.resetModules();
-  Reflect.deleteProperty(window, "tracker"); // all pages of a test have one window
+  Reflect.deleteProperty(document, "tracker"); // all pages of a test have one document
   const { start } = await import("../src/module");
   const { on } = await import("../src/topics");
   const drops: Page["drops"] = [];

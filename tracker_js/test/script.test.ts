@@ -8,6 +8,7 @@ const page = () => window as unknown as { tracker: Tracker };
 
 beforeEach(() => {
   Reflect.deleteProperty(window, "tracker");
+  Reflect.deleteProperty(document, "tracker");
 });
 
 const methodsOf = (object: object) =>
@@ -55,10 +56,23 @@ describe("without the stub", () => {
   test("a page whose package has started is left to it", async () => {
     vi.resetModules();
     const { start } = await import("../src/module");
-    const first = start({ api: "https://t.example" });
-    expect(await loadScript()).toBe(first);
+    start({ api: "https://t.example" });
+    expect(await loadScript()).toBeUndefined();
     await pass(300);
     expect(collector.names()).toEqual(LANDING);
+  });
+
+  test("a page with stub, package and script has one tracker, which loses no call", async () => {
+    const stub = await pasteStub();
+    void stub.track("Early");
+    vi.resetModules();
+    const { start } = await import("../src/module");
+    const tracker = start({ api: "https://t.example" });
+    expect(await loadScript()).toBe(stub);
+    void stub.track("Later");
+    tracker.track("By the package");
+    await pass(2000);
+    expect(collector.names()).toEqual([...LANDING, "Early", "Later", "By the package"]);
   });
 
   test("a package that starts after the script gives the script's tracker", async () => {

@@ -173,13 +173,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   step("until just before midnight", () => jump(DAY_MS - 5000 - (Date.now() % DAY_MS))),
   {
     weight: 3,
-    arbitrary: step("scroll", (model) => {
+    arbitrary: step("scroll", async (model) => {
+      await pass(1001); // more than one look a second is not taken, by a clock that does not jump
       document.body.dispatchEvent(new Event("scroll"));
       model.note();
     }),
   },
   step("hide", hide),
-  step("show", (model) => {
+  step("show", async (model) => {
+    await pass(1001);
     show();
     model.note();
   }),
