@@ -219,6 +219,7 @@ def test_any_order_any_repetition_and_any_interleaving_ends_in_the_same_users(
 
 
 @pytest.mark.promise
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @settings(max_examples=10_000, deadline=None)
 @given(many_events(), st.randoms(use_true_random=False))
