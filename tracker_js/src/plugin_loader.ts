@@ -19,6 +19,6 @@ export const loadPlugins = (script: string): void =>
       (name) =>
         name &&
         import(/* @vite-ignore */ new URL(`plugins/${name}.js?v=${__PLUGINS__}`, script) as never)
-          .then((module: { default: Plugin }) => runPlugin(module.default))
+          .then(({ default: plugin }: { default: Plugin }) => runPlugin(plugin))
           .catch((fault) => emit("fault", fault)),
     );

@@ -32,12 +32,15 @@ let granted_bytes = 0;
 
 export const countBytes = (text: string): number => new TextEncoder().encode(text).length;
 
+type Row = [id: string, text: string];
+
 /** Looks everything up, oldest first. */
-const list = (): [id: string, text: string, bytes: number][] =>
-  findKeys(KEY).map((id) => {
-    const text = `${loadText(KEY + id)}`; // another tab may have removed it just now
-    return [id, text, countBytes(prefix + KEY + id + text)];
-  });
+const list = (): Row[] =>
+  // another tab may have removed it just now
+  findKeys(KEY).map((id) => [id, `${loadText(KEY + id)}`]);
+
+/** Returns all that is stored of an event. */
+const asStored = ([id, text]: Row): string => prefix + KEY + id + text;
 
 export const isQueued = (id: string): boolean => !!loadText(KEY + id);
 
@@ -65,16 +68,16 @@ export const clearQueue = (reason: string): void => findKeys(KEY).forEach((id) =
 
 /** Errors: throws when the event is no JSON, and keeps nothing then. */
 export const putEvent = (visitor: Visitor, event: TrackedEvent): void => {
-  const key = KEY + event.id;
-  granted_bytes -= countBytes(prefix + key + save(key, [visitor, event]));
+  const { id } = event;
+  granted_bytes -= countBytes(asStored([id, save(KEY + id, [visitor, event])]));
   if (granted_bytes >= 0) return;
   const rows = list();
-  let room_bytes = MAX_BYTES;
-  for (const [, , bytes] of rows) room_bytes -= bytes;
-  for (const [id, , bytes] of rows) {
+  // at once, because counting hundreds of events one by one is what takes long
+  let room_bytes = MAX_BYTES - countBytes(rows.map(asStored).join(""));
+  for (const row of rows) {
     if (room_bytes >= 0) break;
-    dropEvent(id, "queue_full");
-    room_bytes += bytes;
+    dropEvent(row[0], "queue_full");
+    room_bytes += countBytes(asStored(row));
   }
   granted_bytes = room_bytes / MAX_TABS;
 };
@@ -82,13 +85,14 @@ export const putEvent = (visitor: Visitor, event: TrackedEvent): void => {
 /** Units: max_bytes of what is stored; the first event is returned whatever its size. */
 export const takeEvents = (max_bytes: number, skipped: ReadonlySet<string>): Queued[] => {
   const taken: Queued[] = [];
-  for (const [id, text, bytes] of list()) {
+  for (const row of list()) {
+    const [id, text] = row;
     const queued = parseList(text) as Queued;
     const [visitor, event] = queued;
     if (event?.id !== id) {
       removeEvent(id);
     } else if (!skipped.has(id)) {
-      max_bytes -= bytes;
+      max_bytes -= countBytes(asStored(row));
       if (taken[0] && (max_bytes < 0 || `${taken[0][0]}` !== `${visitor}`)) break;
       taken.push(queued);
     }

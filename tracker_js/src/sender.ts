@@ -128,7 +128,8 @@ const run = (): void => {
 const leave = (): void => {
   const [, left_ms, isTold] = readWait();
   if (isTold && left_ms) return;
-  for (let batch; (batch = takeBatch())[0] && sendBeacon(writeBeacon(batch));) schedule(CONFIRM_MS);
+  for (let batch = takeBatch(); batch[0] && sendBeacon(writeBeacon(batch)); batch = takeBatch())
+    schedule(CONFIRM_MS);
 };
 
 /** Sends soon what there is. */
