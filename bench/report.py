@@ -42,7 +42,7 @@ def create_report(results: Results, plan: Plan, notes: Sequence[str]) -> str:
     others = results.disturbances
     load = max(block.busy_share for block in results.singles["bare"])
     verdict = "a quiet machine" if median(others) <= QUIET else "trust only what is by processor time"
-    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
     lines = [
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {machine}, Python {platform.python_version()}.",
         f"{plan.rounds} rounds of {plan.block_s:g} s for each server, in changing order, {CONNECTIONS} connections.",
@@ -171,7 +171,8 @@ def _table(head: tuple[str, ...], rows: Sequence[Row]) -> list[str]:
     return [lines[0], rule, *lines[1:]]
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return what the processor calls itself."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
