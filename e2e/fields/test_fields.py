@@ -59,6 +59,7 @@ def test_field_is_told_once_however_often_it_changes(form: Page, footfall: Footf
 def test_field_is_told_again_on_the_next_view(form: Page, footfall: Footfall) -> None:
     fill(form, "city", "one")
     form.evaluate("history.pushState({}, '', '?step=2')")
+    form.wait_for_timeout(500)  # a view is told shortly after the change of route, when the page has set its title
     fill(form, "city", "two")
     assert [props["$field"] for props in filled(form, footfall)] == ["city", "city"]
 
