@@ -2,11 +2,26 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
+
+QUIET_TICKS = 30  # in a second or in the work; a tick is mostly a hundredth of a second
+PATIENCE_S = 20.0
+
+
+def wait_until_quiet(driver_pid: int) -> None:
+    """Return when no process below the driver's browser works much: one that has just started has work of its own.
+
+    Errors: TimeoutError after PATIENCE_S seconds.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while _busiest(driver_pid, lambda: time.sleep(1))[1] > QUIET_TICKS:
+        if time.monotonic() > end:
+            raise TimeoutError("the browser does not come to rest")
 
 
 def kill_worker(driver_pid: int, work: Callable[[], object]) -> None:
@@ -14,11 +29,8 @@ def kill_worker(driver_pid: int, work: Callable[[], object]) -> None:
 
     Errors: RuntimeError when none of them works.
     """
-    before = _ticks(driver_pid)
-    work()
-    spent = {pid: ticks - before.get(pid, 0) for pid, ticks in _ticks(driver_pid).items()}
-    pid = max(spent, key=lambda each: spent[each], default=0)
-    if not spent.get(pid):
+    pid, ticks = _busiest(driver_pid, work)
+    if ticks <= QUIET_TICKS:
         raise RuntimeError("no process of the browser worked for the page")
     os.kill(pid, signal.SIGKILL)
 
@@ -34,6 +46,14 @@ def keep_alive(driver: WebDriver) -> None:
                 unsetenv("MOZ_CRASHREPORTER_SHUTDOWN");
                 libc.close();
             """)
+
+
+def _busiest(driver_pid: int, work: Callable[[], object]) -> tuple[int, int]:
+    """Return the process that takes most processor time during `work`, and how much."""
+    before = _ticks(driver_pid)
+    work()
+    spent = {pid: ticks - before.get(pid, 0) for pid, ticks in _ticks(driver_pid).items()}
+    return max(spent.items(), key=lambda each: each[1], default=(0, 0))
 
 
 def _ticks(driver_pid: int) -> dict[int, int]:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from selenium.common.exceptions import InvalidSessionIdException
 
 from bench.delivery.deck import Deck, Fate, always
 from bench.delivery.lab import Lab, Plan, batches
 from bench.delivery.network import go_offline
-from bench.delivery.processes import keep_alive, kill_worker
+from bench.delivery.processes import keep_alive, kill_worker, wait_until_quiet
 from bench.delivery.proxy import RETRY_AFTER_S
 from bench.delivery.result import Result, account
 
@@ -159,18 +160,18 @@ def offline(lab: Lab, row: str) -> Finish:
 def five_tabs(lab: Lab, row: str) -> Finish:
     """Let five windows of one site track at once, and kill the process of one in the middle."""
     profile = names(row, 1)
+    driver_pid = lab.driver.service.process.pid  # type: ignore[attr-defined]
     handles = [lab.open_alone(profile[0]) for _ in range(5)]
+    wait_until_quiet(driver_pid)
     for handle in handles:
         lab.driver.switch_to.window(handle)
         lab.driver.execute_script("window.carryOut(arguments[0])", plan(row, 40, every_ms=200))
 
-    def work() -> None:
-        lab.driver.switch_to.window(handles[2])
-        lab.driver.execute_script("for (let left = 1e9; left; ) left--;")
-        lab.driver.switch_to.window(lab.hub)
-
     keep_alive(lab.driver)
-    kill_worker(lab.driver.service.process.pid, work)  # type: ignore[attr-defined]
+    lab.driver.switch_to.window(handles[2])
+    work = partial(lab.driver.execute_script, "for (const end = Date.now() + 2e3; Date.now() < end; );")
+    kill_worker(driver_pid, work)
+    lab.driver.switch_to.window(lab.hub)
     lab.site.wait_for("done", profile, 4, SETTLE_S)
     lost = lab.wait_until_stored(row, profile, SETTLE_S)
     result = account(lab, row, profile, sum(map(len, lost.values())))
