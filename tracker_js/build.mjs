@@ -3,7 +3,7 @@
  * package into dist.
  *
  * esbuild bundles; swc and uglify-js minify what pages load: eight per cent fewer bytes than esbuild's own minifier;
- * pack.mjs takes three per cent more from the tracker and its plugins.
+ * pack.mjs takes four per cent more from the tracker.
  * The same source gives the same bytes, so `make check` can compare: an argument names another folder than the server's.
  */
 import { execFileSync } from "node:child_process";
@@ -17,10 +17,10 @@ import { pack } from "./pack.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const static_ = process.argv[2] || `${root}../server/web/static`;
+/** The others are too small to gain by it. */
+const PACKED = "tracker.js";
 const HASH_LENGTH = 8;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
-/** The others are too small to gain by it. */
-const PACKED_PLUGINS = ["ecommerce"];
 const SHARED = ["product_data.ts"];
 const plugins = readdirSync(`${root}src/optional`)
   .filter((file) => !SHARED.includes(file))
@@ -72,12 +72,13 @@ const shorten = async (text, module) => {
 };
 
 /** Writes one file into the server and returns its text. */
-const buildForPages = async (entry, file, options = {}, isPacked = false) => {
+const buildForPages = async (entry, file, options = {}) => {
   const { outputFiles } = await bundle(entry, { format: "iife", write: false, ...options });
   const [{ text }] = outputFiles;
   const code = await shorten(text, options.format === "esm");
   const licences = text.match(/\/\*![^]*?\*\/\n/g) || [];
-  const written = `${licences.join("")}${isPacked ? pack(code) : code}\n`;
+  const packed = file === PACKED ? pack(code, !process.argv[2]) : code;
+  const written = `${licences.join("")}${packed}\n`;
   writeFileSync(`${static_}/${file}`, written);
   return written;
 };
@@ -87,18 +88,11 @@ rmSync(`${root}dist`, { recursive: true, force: true });
 rmSync(`${static_}/plugins`, { recursive: true, force: true });
 mkdirSync(`${static_}/plugins`, { recursive: true });
 for (const name of plugins) {
-  hash.update(
-    await buildForPages(
-      `optional/${name}`,
-      `plugins/${name}.js`,
-      { format: "esm" },
-      PACKED_PLUGINS.includes(name),
-    ),
-  );
+  hash.update(await buildForPages(`optional/${name}`, `plugins/${name}.js`, { format: "esm" }));
   await bundle(`optional/${name}`, { format: "esm", outfile: `dist/plugins/${name}.js` });
 }
 const define = { __PLUGINS__: JSON.stringify(hash.digest("hex").slice(0, HASH_LENGTH)) };
-await buildForPages("script", "tracker.js", { define }, true);
+await buildForPages("script", PACKED, { define });
 await buildForPages("carrotquest", "carrotquest.js", { define });
 await buildForPages("stub", "stub.js");
 await bundle("module", { format: "esm", outfile: "dist/module.js" });

@@ -1,32 +1,35 @@
 /**
  * Rearranges a minified script so that gzip packs it better: the order of its declarations and the names of its variables.
  *
- * A minifier counts characters; what gzip pays for is text that it has not seen before. So many small changes that
- * keep the meaning are tried one after the other, and those stay that make the packed script no longer.
- * Deterministic everywhere: the tries are pseudo-random from a constant, and sizes are pako's, which is zlib
- * in JavaScript, because each build of Node has its own zlib.
- * Errors: throws when a name would mean something else afterwards.
+ * A minifier counts characters; what gzip pays for is text that it has not seen before. So many small changes that keep
+ * the meaning are tried one after the other (simulated annealing), and what made the shortest packed script is kept in
+ * packed.json beside this file, for the script it was found for. Searching takes a minute or two and is done by
+ * `make build` when the script has changed; applying what is kept gives the same bytes everywhere.
+ *
+ * Errors: throws when a name would mean something else afterwards, and when a search is needed but not allowed.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync, writeFileSync } from "node:fs";
+import { deflateRawSync } from "node:zlib";
 import { parse } from "acorn";
 import { analyze } from "eslint-scope";
-import { deflateRaw } from "pako";
 
+const KEPT = new URL("packed.json", import.meta.url);
 const SYNTAX = { ecmaVersion: 2022, sourceType: "module", ranges: true };
-/** Tries: more of them find little more, and take longer than a build may. */
-const REORDERINGS = 4000;
-const RENAMINGS = 9000;
+const TRIES = 300_000;
+/** Every how many-th change moves a declaration; the others rename a variable. */
+const MOVE_EVERY = 3;
+/** Bytes by which a change may lengthen the script at the start of a search and still be taken now and then. */
+const HEAT = 1.5;
 
-const packedLength = (text) => deflateRaw(Buffer.from(text, "latin1"), { level: 9, chunkSize: 8192 }).length;
+const packedLength = (text) => deflateRawSync(Buffer.from(text, "latin1"), { level: 9 }).length;
 
-/** Returns pseudo-random whole numbers below a limit, always the same ones. */
+/** Returns pseudo-random numbers from 0 to 1, always the same ones. */
 const createDice = () => {
   let state = 1;
-  return (limit) => {
+  return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
+    return state / 2 ** 32;
   };
 };
 
@@ -55,39 +58,66 @@ const findShorthands = (node, found = new Set()) => {
   return found;
 };
 
-/** Returns the text as pieces: strings, and numbers that stand for variables. */
-const takeApart = (text, tree, variables) => {
-  const shorthands = findShorthands(tree);
-  const uses = variables.flatMap(({ name, positions }, index) =>
-    positions.map((start) => ({ name, start, index })),
-  );
-  const pieces = [];
-  let end = 0;
-  for (const { name, start, index } of uses.sort((one, other) => one.start - other.start)) {
-    pieces.push(text.slice(end, start) + (shorthands.has(start) ? `${name}:` : ""), index);
-    end = start + name.length;
-  }
-  return [...pieces, text.slice(end)];
-};
-
 /**
- * Returns the ranges of the script's longest list of declarations: those whose order is free, functions and
- * constants, whose making does nothing and needs nothing; then the others, in their order.
+ * Returns the script's longest list of declarations: those whose order is free, functions and constants, whose making
+ * does nothing and needs nothing; then the others, in their order.
  */
 const readDeclarations = (tree) => {
   const body = tree.body[0].expression?.callee.body.body ?? tree.body;
   const lists = body
     .filter(({ type }) => type === "VariableDeclaration")
     .map(({ declarations }) => declarations);
-  const [longest = []] = lists.sort((one, other) => other.length - one.length);
+  const longest = lists.reduce((one, other) => (other.length > one.length ? other : one));
   const isFree = ({ init }) => !init || init.type === "ArrowFunctionExpression" || init.type === "Literal";
-  return [longest.filter(isFree), longest.filter((declaration) => !isFree(declaration)), longest];
+  return [
+    longest.filter(isFree),
+    longest.filter((declaration) => !isFree(declaration)),
+    longest[0],
+    longest.at(-1),
+  ];
+};
+
+/**
+ * Returns a script taken apart: `names` of its variables, `free` parts in the order in which they stand, which is free,
+ * and what is fixed. Shape: a part is a list of texts, and of numbers that stand for variables.
+ */
+const takeApart = (text) => {
+  const tree = parse(text, SYNTAX);
+  const variables = readVariables(tree);
+  const shorthands = findShorthands(tree);
+  const uses = variables
+    .flatMap(({ name, positions }, index) => positions.map((start) => ({ name, start, index })))
+    .sort((one, other) => one.start - other.start);
+  const cut = (from, to) => {
+    const part = [];
+    let end = from;
+    for (const { name, start, index } of uses.filter(({ start }) => start >= from && start < to)) {
+      part.push(text.slice(end, start) + (shorthands.has(start) ? `${name}:` : ""), index);
+      end = start + name.length;
+    }
+    return [...part, text.slice(end, to)];
+  };
+  const [free, fixed, first, last] = readDeclarations(tree);
+  return {
+    variables,
+    names: variables.map(({ name }) => name),
+    head: cut(0, first.start),
+    free: free.map(({ start, end }) => cut(start, end)),
+    fixed: fixed.map(({ start, end }) => cut(start, end)),
+    tail: cut(last.end, text.length),
+  };
+};
+
+/** Returns the script that has its free parts in an order and its variables under some names. */
+const putTogether = ({ head, free, fixed, tail }, { order, names }) => {
+  const write = (part) => part.map((piece) => (typeof piece === "number" ? names[piece] : piece)).join("");
+  const declarations = [...order.map((place) => free[place]), ...fixed].map(write).join();
+  return write(head) + declarations + write(tail);
 };
 
 /** Returns for each name in the text which variable it means. */
 const resolve = (text) => {
-  const variables = readVariables(parse(text, SYNTAX));
-  const uses = variables.flatMap(({ positions }) =>
+  const uses = readVariables(parse(text, SYNTAX)).flatMap(({ positions }) =>
     positions.map((start) => [start, Math.min(...positions)]),
   );
   const starts = uses.map(([start]) => start).sort((one, other) => one - other);
@@ -98,41 +128,17 @@ const resolve = (text) => {
     .join();
 };
 
-/** Reorders the declarations by trial. */
-const reorder = (text, tries, dice) => {
-  const [free, fixed, all] = readDeclarations(parse(text, SYNTAX));
-  if (!all[1]) return text;
-  const cut = ({ start, end }) => text.slice(start, end);
-  const order = free.map(cut);
-  const rest = fixed.map(cut);
-  const join = () => text.slice(0, all[0].start) + [...order, ...rest].join() + text.slice(all.at(-1).end);
-  const move = (from, to) => order.splice(to, 0, ...order.splice(from, 1));
-  let best = packedLength(join());
-  for (let count = 0; count < tries; count++) {
-    const from = dice(order.length);
-    const to = dice(order.length);
-    move(from, to);
-    const length = packedLength(join());
-    if (length <= best) best = length;
-    else move(to, from);
-  }
-  return join();
-};
-
-/** Renames the variables by trial. */
-const rename = (text, tries, dice) => {
-  const tree = parse(text, SYNTAX);
-  const variables = readVariables(tree);
-  const pieces = takeApart(text, tree, variables);
-  const names = variables.map(({ name }) => name);
-  const join = () => pieces.map((piece) => (typeof piece === "number" ? names[piece] : piece)).join("");
+/**
+ * Returns a function that gives a variable a name, in exchange where variables seen in the same scopes have it, and
+ * returns how to take that back; nothing where it cannot be.
+ */
+const createRenaming = (variables, names) => {
   const rivals = variables.map(({ scopes }, index) =>
     variables.flatMap((other, place) =>
       place !== index && [...scopes].some((scope) => other.scopes.has(scope)) ? place : [],
     ),
   );
-  /** Gives a name, in exchange where rivals have it; returns the places changed, nothing if the exchange fails. */
-  const give = (place, name) => {
+  return (place, name) => {
     const old = names[place];
     const holders = rivals[place].filter((rival) => names[rival] === name);
     const isFree = holders.every((holder) =>
@@ -146,34 +152,46 @@ const rename = (text, tries, dice) => {
       for (const holder of holders) names[holder] = name;
     };
   };
-  let best = packedLength(join());
-  for (let count = 0; count < tries; count++) {
+};
+
+const search = (parts) => {
+  const roll = createDice();
+  const pick = (list) => Math.floor(roll() * list.length);
+  const order = parts.free.map((_, place) => place);
+  const names = [...parts.names];
+  const rename = createRenaming(parts.variables, names);
+  const move = (from, to) => {
+    order.splice(to, 0, ...order.splice(from, 1));
+    return () => order.splice(from, 0, ...order.splice(to, 1));
+  };
+  let length = Infinity;
+  let best = { length };
+  for (let left = TRIES; left; left--) {
     // what is used often is likely to be right elsewhere too
-    const undo = give(dice(names.length), names[dice(names.length)]);
+    const undo = left % MOVE_EVERY ? rename(pick(names), names[pick(names)]) : move(pick(order), pick(order));
     if (!undo) continue;
-    const length = packedLength(join());
-    if (length <= best) best = length;
+    const tried = packedLength(putTogether(parts, { order, names }));
+    const heat = HEAT * (left / TRIES) ** 2;
+    if (tried <= length || roll() < Math.exp((length - tried) / heat)) length = tried;
     else undo();
+    if (length < best.length) best = { length, order: [...order], names: [...names] };
   }
-  return join();
+  return best;
 };
 
-const search = (text) => {
-  const dice = createDice();
-  const ordered = reorder(text, REORDERINGS, dice);
-  const renamed = rename(ordered, RENAMINGS, dice);
-  if (resolve(renamed) !== resolve(ordered)) throw new Error("pack: a name would mean something else");
-  return renamed;
-};
-
-/** Shape: the script is a module, or one immediate function, all of its variables inside. What was found is kept. */
-export const pack = (text) => {
-  const cache = fileURLToPath(new URL("node_modules/.cache/pack", import.meta.url));
-  const own = readFileSync(fileURLToPath(import.meta.url));
-  const file = `${cache}/${createHash("sha256").update(own).update(text).digest("hex")}.js`;
-  if (!existsSync(file)) {
-    mkdirSync(cache, { recursive: true });
-    writeFileSync(file, search(text));
+/** Shape: the script is one immediate function, all of its variables inside. */
+export const pack = (text, maySearch) => {
+  const hash = createHash("sha256").update(text).digest("hex");
+  const parts = takeApart(text);
+  let kept = JSON.parse(readFileSync(KEPT, "utf8"));
+  if (kept.hash !== hash) {
+    if (!maySearch) throw new Error("pack: the script has changed since it was packed; run make build");
+    const { order, names } = search(parts);
+    kept = { hash, order, names };
+    writeFileSync(KEPT, `${JSON.stringify(kept)}\n`);
   }
-  return readFileSync(file, "utf8");
+  const packed = putTogether(parts, kept);
+  const ordered = putTogether(parts, { ...kept, names: parts.names });
+  if (resolve(packed) !== resolve(ordered)) throw new Error("pack: a name would mean something else");
+  return packed;
 };

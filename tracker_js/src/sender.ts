@@ -22,7 +22,7 @@ import { prefix } from "./options";
 import { countBytes, countQueue, dropEvent, type Queued, removeEvent, takeEvents } from "./queue";
 import { loadList, save } from "./storage";
 import { emit } from "./topics";
-import { post, type Reply, room, sendBeacon, settleBeacons } from "./transport";
+import { pack, post, type Reply, room, sendBeacon } from "./transport";
 
 const KEY = "wait";
 const PAUSE_MS = 250;
@@ -30,8 +30,6 @@ const STEADY_PAUSE_MS = 1200;
 const CONFIRM_MS = 1000;
 const MAX_FLUSH_MS = 5000;
 const MAX_BLOCKED = 3;
-/** Room for what a beacon says beside its events. */
-const ENVELOPE_BYTES = 2048;
 
 type Wait = [failures: number | undefined, ms: number, isTold?: boolean | undefined];
 
@@ -60,11 +58,14 @@ const schedule = (delay_ms: number): void => {
 };
 
 /** Returns the next batch that fits into a request which may outlive the page. */
-const takeBatch = (): Queued[] => {
-  const batch = maySend() ? takeEvents(Math.min(max_bytes, room() - ENVELOPE_BYTES), busy) : [];
+const readBatch = (): Queued[] => (maySend() ? takeEvents(Math.min(max_bytes, room()), busy) : []);
+
+const occupy = (batch: Queued[]): Queued[] => {
   batch.forEach(([, { id }]) => busy.add(id));
   return batch;
 };
+
+const takeBatch = (): Queued[] => occupy(readBatch());
 
 /** Acts on an answer; returns false when the batch has to be sent again. */
 const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
@@ -84,21 +85,24 @@ const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
   return true;
 };
 
-/** Sends the oldest batch; returns whether the next may follow at once. */
+/** Sends the oldest batch; returns whether the next follows at once: what came meanwhile waits for company. */
 const sendOne = async (): Promise<unknown> => {
   busy.clear();
-  const batch = takeBatch();
+  const batch = readBatch();
   const [failures, left_ms] = readWait();
   if (!batch[0]) return false;
   if (left_ms) return schedule(left_ms);
+  const hasMore = batch.length < countQueue();
+  const body = await pack(writeBeacon(batch));
+  occupy(batch); // only now: a page that was left meanwhile has sent them by beacon
   // a repetition may have failed only for want of keepalive bytes, which the page and others use too
-  const reply = await post(writeBeacon(batch), !failures);
+  const reply = await post(body, !failures);
   const isSettled = settle(batch, reply);
   sent_ms = Date.now();
   blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
   if (isSettled) {
     if (failures !== 0) save(KEY, [0, 0]);
-    return true;
+    return hasMore || waiters[0];
   }
   const next = (failures || 0) + 1;
   const delay_ms = delayAfter(next, reply[2]);
@@ -114,14 +118,13 @@ const finish = (): void => {
   isRunning = false;
   busy.clear();
   if (!maySend() || !countQueue()) waiters.splice(0).forEach((resolve) => resolve());
-  else schedule(PAUSE_MS); // an event that came while the lock was given back; nothing new during a wait
+  else schedule(STEADY_PAUSE_MS); // an event that came meanwhile; nothing new during a wait
 };
 
 const run = (): void => {
   timer = 0;
   if (isRunning) return;
   isRunning = true;
-  settleBeacons();
   void (navigator.locks ? navigator.locks.request(prefix, drain).catch(drain) : drain()).then(finish, finish);
 };
 

@@ -10,7 +10,9 @@ import { countBytes } from "./queue";
 import { parseJson } from "./storage";
 import type { Answer } from "./types";
 
-const MAX_KEEPALIVE_BYTES = 61440; // leaves some of the 65,536 to the page
+const KEEPALIVE_BYTES = 65536;
+/** The rest is for what a beacon says beside its events. */
+const EVENTS_BYTES = 61440;
 const TIMEOUT_MS = 3e4;
 
 /** Shape: status is 0 when no answer came; answer is undefined when the body is no JSON. */
@@ -28,24 +30,28 @@ export const setBase = (script: string, api?: string): void => {
   url = new URL((api || ".").replace(/\/*$/, "/") + "./collect", script).href;
 };
 
-/** Bytes that a request may have now so that it outlives the page. */
-export const room = (): number => MAX_KEEPALIVE_BYTES - inflight_bytes;
+/** Bytes of events that a request may carry now so that it outlives the page. */
+export const room = (): number => EVENTS_BYTES - inflight_bytes;
 
-/** Forgets earlier beacons: the page lives on and nothing is on its way, so they have been sent. */
-export const settleBeacons = (): void => {
-  inflight_bytes = 0;
+/** Returns a text as gzip, which is a third of it; as it is where the browser cannot. */
+export const pack = async (text: string): Promise<Blob> => {
+  const plain = new Blob([text]);
+  try {
+    return await new Response(plain.stream().pipeThrough(new CompressionStream("gzip"))).blob();
+  } catch {
+    return plain;
+  }
 };
 
 /** Posts a body, by preference so that it outlives the page. Errors: none, see Reply. */
-export const post = async (body: string, mayOutlive: boolean): Promise<Reply> => {
-  const bytes = countBytes(body);
-  inflight_bytes += bytes;
+export const post = async (body: Blob, mayOutlive: boolean): Promise<Reply> => {
+  inflight_bytes += body.size;
   try {
-    // a text needs no preflight; the server looks at the content
+    // a body without a type needs no preflight; the server looks at the content
     const response = await fetch(url, {
       method: "POST",
       body,
-      keepalive: mayOutlive && room() >= 0,
+      keepalive: mayOutlive && inflight_bytes < KEEPALIVE_BYTES,
       signal: AbortSignal.timeout?.(TIMEOUT_MS),
     });
     const answer = parseJson(await response.text()) as Reply[1];
@@ -53,7 +59,7 @@ export const post = async (body: string, mayOutlive: boolean): Promise<Reply> =>
   } catch {
     return [0];
   } finally {
-    inflight_bytes -= bytes;
+    inflight_bytes = 0; // one request at a time; the page lives on, so beacons before it have been sent
   }
 };
 

@@ -64,7 +64,8 @@ export const createCollector = (): Collector => {
   };
 
   vi.stubGlobal("fetch", async (url: unknown, { body, keepalive }: RequestInit) => {
-    const request = receive(url, body, { isBeacon: false, keepalive: !!keepalive });
+    const text = await (body as Blob).text();
+    const request = receive(url, text, { isBeacon: false, keepalive: !!keepalive });
     const behaviour = collector.behave(request);
     if (behaviour === "hang") return new Promise(() => {});
     if (behaviour === "lost") throw new TypeError("Failed to fetch");
@@ -75,8 +76,8 @@ export const createCollector = (): Collector => {
     const headers = new Headers(
       "retryAfter" in given && given.retryAfter ? { "Retry-After": given.retryAfter } : {},
     );
-    const text = ("body" in given && given.body) || (answer ? JSON.stringify(answer) : "");
-    return { status: given.status, headers, text: async () => text };
+    const answered = ("body" in given && given.body) || (answer ? JSON.stringify(answer) : "");
+    return { status: given.status, headers, text: async () => answered };
   });
   Object.defineProperty(navigator, "sendBeacon", {
     configurable: true,

@@ -353,6 +353,24 @@ describe("leaving", () => {
     ]);
   });
 
+  test("sends by beacon what is still being packed", async () => {
+    vi.stubGlobal(
+      "CompressionStream",
+      class extends TransformStream {
+        constructor() {
+          super({ flush: () => new Promise(() => {}) });
+        }
+      },
+    );
+    const page = await openPage();
+    await pass(300);
+    expect(collector.requests).toEqual([]);
+    leave(page);
+    expect(collector.requests.map(({ isBeacon, beacon }) => [isBeacon, beacon.events.length])).toEqual([
+      [true, 2],
+    ]);
+  });
+
   test("stays within what the browser carries beyond the page", async () => {
     const page = await openPage();
     for (let count = 0; count < 20; count++) page.tracker.track("Big", { text: "x".repeat(9000) });

@@ -300,7 +300,7 @@ describe("the beacon", () => {
       ["https://t.example/a/tracker.js", "/f/"],
     ] as const) {
       setBase(script, api);
-      await post("", true);
+      await post(new Blob(), true);
       urls.push(requested.mock.lastCall![0]);
     }
     expect(urls).toEqual([
