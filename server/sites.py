@@ -58,8 +58,12 @@ Secret = Callable[[Any], str]
 
 def read_secrets(value: Any, secret: Secret) -> str:
     """Return one secret or several, a list or a text with commas, as a text with commas. Errors: ValueError."""
+    return ",".join(_each_secret(value, secret))
+
+
+def _each_secret(value: Any, secret: Secret) -> tuple[str, ...]:
     each = value if isinstance(value, list) else str(value).split(",")
-    return ",".join(secret(one.strip() if isinstance(one, str) else one) for one in each)
+    return tuple(secret(one.strip() if isinstance(one, str) else one) for one in each)
 
 
 def read_hooks(value: Any, secret: Secret) -> Hooks:
@@ -68,18 +72,18 @@ def read_hooks(value: Any, secret: Secret) -> Hooks:
     Shape:  of each vendor one secret or several: a list, or a text with commas.
     """
     if isinstance(value, str):
-        parts = [part.partition("=") for part in value.split()]
-        value = {name: secrets for name, _, secrets in parts}
+        value = {name: secrets for name, _, secrets in (part.partition("=") for part in value.split())}
     if not isinstance(value, Mapping):
         raise ValueError("must be a table such as [sites.shop.hooks]")  # noqa: TRY004 - one kind of error for the list
     found: dict[str, tuple[str, ...]] = {}
     problems = []
-    for name, secrets in value.items():
+    for number, (name, secrets) in enumerate(value.items(), 1):
         if name not in HOOK_SECRETS:
-            problems.append(f"{str(name)[:40]!r} is none of {', '.join(HOOK_SECRETS)}")
+            # not the name itself: a secret with a space in it would be one
+            problems.append(f"the name of entry {number} is none of {', '.join(HOOK_SECRETS)}")
             continue
         try:
-            found[name] = tuple(read_secrets(secrets, secret).split(","))
+            found[name] = _each_secret(secrets, secret)
         except ValueError as error:
             problems.append(f"{name} {error}")
     if problems:

@@ -31,8 +31,7 @@ def find_user(database: sqlite3.Connection, site: str, *, email: str | None, pho
     found: list[str] = []
     if email:
         found = [row[0] for row in database.execute(_BY_EMAIL, (site, plain_email(email)))]
-    if not found and phone:
-        digits = plain_phone(phone)
+    if not found and phone and (digits := plain_phone(phone)):
         found = [row[0] for row in database.execute(_BY_PHONE, (site, phone, digits, f"+{digits}"))]
     return found[0] if 0 < len(found) < _TWO else None
 
@@ -43,10 +42,10 @@ def contact_visitor_id(key: str, site: str, *, email: str | None, phone: str | N
     Shape:  follows from the address under the installation's own key: a stranger who knows the address can neither
             tell the id nor send anything under it, and so cannot have its history.
     """
-    if email:
-        contact = f"email\n{plain_email(email)}"
-    elif phone:
-        contact = f"phone\n{plain_phone(phone)}"
+    if email and (plain := plain_email(email)):
+        contact = f"email\n{plain}"
+    elif phone and (plain := plain_phone(phone)):
+        contact = f"phone\n{plain}"
     else:
         return None
     message = f"contact\n{site}\n{contact}".encode("utf-8", "replace")

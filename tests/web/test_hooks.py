@@ -1,7 +1,6 @@
 """`/hooks/{vendor}/{site}`: what is stored of vendors' calls, whose it is, and what is refused."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,9 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.dialects.hooks.vendors import VENDORS
 from server.errors import SettingsError
-from server.identity import contacts
 from server.identity.people_file import PEOPLE_FILE
 from server.settings import Settings
 from server.sites import Site
-from server.web.parts import Parts
 from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import NOW_MS, SECRET_KEY, make_batch, make_event, make_settings
 from tests.hook_calls import HOOKS, NOW_S, PAYLOADS, SECRETS, HookCall, every_payload, first_payload, signed
@@ -304,16 +301,6 @@ def test_a_vendor_is_asked_to_send_again_when_users_cannot_be_told(client: TestC
     answer = send(client, signed("calendly", first_payload("calendly")))
     assert code_of(answer) == (503, "people_unavailable")
     assert answer.headers["retry-after"]
-
-
-def test_users_are_found_by_their_index(parts: Parts, client: TestClient) -> None:
-    """One call may tell of a thousand addresses, and a site may have a million users."""
-    client.get("/health/live")
-    with sqlite3.connect(parts.settings.data_dir / PEOPLE_FILE) as database:
-        for query, values in ((contacts._BY_EMAIL, ("s", "e")), (contacts._BY_PHONE, ("s", "p", "q", "r"))):
-            plan = str(database.execute("explain query plan " + query, values).fetchall())
-            assert "USING INDEX users_by_" in plan
-            assert "SCAN" not in plan
 
 
 @pytest.fixture(scope="module")
