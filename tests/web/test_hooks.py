@@ -303,6 +303,27 @@ def test_a_vendor_is_asked_to_send_again_when_users_cannot_be_told(client: TestC
     assert answer.headers["retry-after"]
 
 
+@pytest.mark.parametrize(
+    "oddity",
+    ["[" * 5000 + "]" * 5000, "NaN", "1e999", "9" * 4000, '"\\ud800"', '"\\u0000a"', '"' + "x" * 100_000 + '"'],
+    ids=["deep", "NaN", "infinite", "long number", "surrogate", "NUL", "long text"],
+)
+def test_oddities_of_json_cost_nothing_but_themselves(client: TestClient, stored: Stored, oddity: str) -> None:
+    for vendor, payload in every_payload():
+        body = json.dumps(payload).replace('"Welcome"', oddity).replace('"Demo"', oddity).replace('"Hello?"', oddity)
+        if vendor == "mailgun":
+            proof = json.loads(signed(vendor, payload).body)["signature"]
+            body = body.replace('"signature": {}', f'"signature": {json.dumps(proof)}')
+        answer = send(client, signed(vendor, body.encode()))
+        assert (answer.status_code, answer.json()["rejected"]) == (200, []), (vendor, answer.text)
+    assert len(stored()) == sum(len(each) for each in PAYLOADS.values()) - 1 + len(PAYLOADS["sendgrid"]["events"])
+
+
+def test_who_only_answers_takes_no_webhooks(tmp_path: Path) -> None:
+    with TestClient(create_app(make_settings(tmp_path / "data", hooks=HOOKS, role="app"))) as client:
+        assert code_of(send(client, signed("zoom", first_payload("zoom")))) == (404, "not_found")
+
+
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Return a client of one application for many calls."""
