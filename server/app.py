@@ -43,6 +43,7 @@ from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
 from server.web.collect import Collect
+from server.web.hooks import unusable_keys
 from server.web.keys import complete_sites, open_keys
 from server.web.parts import Parts
 from server.web.script import Script
@@ -128,6 +129,8 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         finish_restore(settings.data_dir)
         keys = open_keys(settings)
         sites = complete_sites(settings, keys)
+        if problems := unusable_keys(list(sites.values())):
+            raise SettingsError(problems)
         path = settings.data_dir / "queue.sqlite"
         queue = Queue(path, clock=clock)
     except (OSError, sqlite3.Error, SchemaError) as error:

@@ -19,6 +19,7 @@ from server.web import (
     dialects_segment,
     events,
     health,
+    hooks,
     live,
     pages,
     plugins,
@@ -60,6 +61,7 @@ def _ingest(settings: Settings) -> list[BaseRoute]:
     routes.append(Route(folder + "/plugins/{name}.js", plugins.create_plugin_endpoint()))
     routes.append(Route(folder + "/carrotquest.js", script.serve_shim))
     routes += dialects_segment.routes
+    routes += hooks.routes
     return routes
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from server.errors import SettingsError
 from server.proxies import LIST_HEADER, Network, parse_networks, parse_proxy_header
-from server.sites import Site, read_secrets, read_sites
+from server.sites import Hooks, Site, read_hooks, read_secrets, read_sites
 
 IpPolicy = Literal["full", "truncated", "none"]
 Role = Literal["all", "collect", "app"]
@@ -25,6 +25,7 @@ PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "secret", "passw
 MIN_SECRET_LENGTH = 16
 MIN_PASSWORD_LENGTH = 8
 MAX_PORT = 65535
+_SECRETS = frozenset({"secret_key", "auth_key", "admin_password", "hooks"})
 
 
 def _text(value: Any) -> str:
@@ -137,6 +138,15 @@ class Settings:
     admin_password: str | None = _setting(
         None, _password, "opens the dashboard", "made at first start and printed once"
     )
+    hooks: Hooks = field(
+        default_factory=dict,
+        metadata={
+            "reader": lambda value: read_hooks(value, _secret),
+            "help": "secrets of the vendors whose webhooks the `default` site takes in: `calendly=… zoom=…`; see"
+            " [webhooks.md](webhooks.md)",
+            "default": "none",
+        },
+    )
     trusted_proxies: tuple[Network, ...] = _setting(
         (), _networks, "CIDRs of the proxies that are believed, `unix` for those on a Unix socket", "none"
     )
@@ -223,7 +233,7 @@ def _read_one(
         values[name] = reader(value)
     except (ValueError, TypeError) as error:
         # a secret's own text must never reach a log
-        shown = "" if name in {"secret_key", "auth_key", "admin_password"} else f" (it is {str(value)[:80]!r})"
+        shown = "" if name in _SECRETS else f" (it is {str(value)[:80]!r})"
         problems.append(f"{origin} {error}{shown}")
 
 

@@ -2,11 +2,25 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_SITE = "default"
-_KEYS = {"origins", "secret_key", "auth_key", "server_only", "page_allowed", "trust_user_ids"}
+HOOK_SECRETS = (
+    "calendly",
+    "chatwoot",
+    "facebook",
+    "facebook_verify_token",
+    "mailgun",
+    "postmark",
+    "sendgrid",
+    "zoom",
+)
+"""The names under which the vendors' secrets are given: a vendor without one may not call."""
+
+_KEYS = {"origins", "secret_key", "auth_key", "server_only", "page_allowed", "trust_user_ids", "hooks"}
+
+Hooks = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +31,8 @@ class Site:
             secret_key and auth_key are None until the key folder has supplied them; auth_key may be several, newest
             first, with commas between them;
             server_only and page_allowed move event names between the two senders;
-            trust_user_ids believes the user ids that come with the public key, unsigned: anyone may be anyone then.
+            trust_user_ids believes the user ids that come with the public key, unsigned: anyone may be anyone then;
+            hooks are the secrets of the vendors that may call, by the names of HOOK_SECRETS.
     """
 
     key: str
@@ -27,6 +42,7 @@ class Site:
     server_only: frozenset[str] = frozenset()
     page_allowed: frozenset[str] = frozenset()
     trust_user_ids: bool = False
+    hooks: Hooks = field(default_factory=dict)
 
     def auth_keys(self) -> tuple[str, ...]:
         """Return the keys with which user ids may be signed, the newest first."""
@@ -42,8 +58,37 @@ Secret = Callable[[Any], str]
 
 def read_secrets(value: Any, secret: Secret) -> str:
     """Return one secret or several, a list or a text with commas, as a text with commas. Errors: ValueError."""
+    return ",".join(_each_secret(value, secret))
+
+
+def _each_secret(value: Any, secret: Secret) -> tuple[str, ...]:
     each = value if isinstance(value, list) else str(value).split(",")
-    return ",".join(secret(one.strip() if isinstance(one, str) else one) for one in each)
+    return tuple(secret(one.strip() if isinstance(one, str) else one) for one in each)
+
+
+def read_hooks(value: Any, secret: Secret) -> Hooks:
+    """Return vendors' secrets, from a table or from a text such as `calendly=… zoom=…`. Errors: ValueError, naming all.
+
+    Shape:  of each vendor one secret or several: a list, or a text with commas.
+    """
+    if isinstance(value, str):
+        value = {name: secrets for name, _, secrets in (part.partition("=") for part in value.split())}
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a table such as [sites.shop.hooks]")  # noqa: TRY004 - one kind of error for the list
+    found: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for number, (name, secrets) in enumerate(value.items(), 1):
+        if name not in HOOK_SECRETS:
+            # not the name itself: a secret with a space in it would be one
+            problems.append(f"the name of entry {number} is none of {', '.join(HOOK_SECRETS)}")
+            continue
+        try:
+            found[name] = _each_secret(secrets, secret)
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return found
 
 
 def read_sites(table: Any, problems: list[str], secret: Secret) -> dict[str, Site]:
@@ -75,6 +120,11 @@ def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Si
                 keys[name] = secret(values[name]) if name == "secret_key" else read_secrets(values[name], secret)
             except ValueError as error:
                 problems.append(f"{place} {name} {error}")
+    hooks: Hooks = {}
+    try:
+        hooks = read_hooks(values.get("hooks", {}), secret)
+    except ValueError as error:
+        problems.append(f"{place} hooks: {error}")
     names = {name: _names(values, name, place, problems) for name in ("server_only", "page_allowed")}
     origins = frozenset(each.rstrip("/").lower() for each in _names(values, "origins", place, problems))
     problems += [
@@ -87,7 +137,7 @@ def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Si
         problems.append(f"{place} trust_user_ids: must be true or false")
     if len(problems) > before:
         return None
-    return Site(key=key, origins=origins, trust_user_ids=trusts, **names, **keys)  # type: ignore[arg-type]  # the keys are checked above
+    return Site(key=key, origins=origins, trust_user_ids=trusts, hooks=hooks, **names, **keys)  # type: ignore[arg-type]  # the keys are checked above
 
 
 def _names(values: Mapping[str, Any], name: str, place: str, problems: list[str]) -> frozenset[str]:

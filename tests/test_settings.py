@@ -136,6 +136,50 @@ def test_sites(tmp_path: Path) -> None:
     assert sites["blog"].allows_origin("https://anything.example")
 
 
+def test_vendors_secrets_are_a_text_or_a_table(tmp_path: Path) -> None:
+    expected = {"zoom": (SECRET,), "mailgun": (SECRET, SECRET + "=")}
+    file = tmp_path / "footfall.toml"
+    table = f'zoom = "{SECRET}"\nmailgun = ["{SECRET}", "{SECRET}="]\n'
+    file.write_text(f"[hooks]\n{table}[sites.shop.hooks]\n{table}[sites.blog]\n")
+    found = read_settings({}, file)
+    assert found.hooks == found.sites["shop"].hooks == expected
+    assert found.sites["blog"].hooks == {}
+    assert read_settings({"FOOTFALL_HOOKS": f"zoom={SECRET}  mailgun={SECRET},{SECRET}="}).hooks == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        (f"fax={SECRET}", "entry 1 is none of calendly"),
+        (f"zoom={SECRET} hush", "entry 2 is none of"),
+        ("zoom=hush", "zoom is too short"),
+        ("zoom=changeme", "zoom is a placeholder"),
+        ("zoom", "zoom must be a text"),
+    ],
+)
+def test_wrong_secrets_of_vendors_are_told_and_not_repeated(tmp_path: Path, value: str, part: str) -> None:
+    (problem,) = problems_of({"FOOTFALL_HOOKS": value})
+    assert part in problem
+    name, _, secret = value.partition("=")
+    file = tmp_path / "footfall.toml"
+    file.write_text(f'[sites.shop.hooks]\n{name} = "{secret}"\n')
+    assert not any("hush" in each for each in [problem, *read_problems(file)])
+
+
+def read_problems(file: Path) -> list[str]:
+    try:
+        read_settings({}, file)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
+
+
+def test_vendors_secrets_are_a_table_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text("hooks = 1\n[sites.shop]\nhooks = [2]\n")
+    assert ["must be a table" in each for each in problems_of({}, file)] == [True, True]
+
+
 @pytest.mark.parametrize("origin", ["shop.example", "https://*.example", "https://shop.example/path", "*"])
 def test_an_origin_is_exact(tmp_path: Path, origin: str) -> None:
     file = tmp_path / "footfall.toml"

@@ -27,7 +27,14 @@ auth_key = "…"                # likewise
 server_only = ["Paid"]        # event names that a page may not send
 page_allowed = ["$order_paid"] # reserved names that a page may send all the same
 trust_user_ids = false       # true: a page may say without a signature who its user is (docs/segment.md)
+
+[sites.shop.hooks]             # the secrets of the vendors whose webhooks are taken in (docs/webhooks.md)
+zoom = "…"
+mailgun = ["…", "…"]          # several while one is replaced
 ```
+
+`FOOTFALL_HOOKS`, or `[hooks]` in the file, are those of `default`: `calendly`, `chatwoot`, `facebook`,
+`facebook_verify_token`, `mailgun`, `postmark`, `sendgrid`, `zoom`.
 
 ## Where the secrets are
 

@@ -30,13 +30,15 @@ from server.ingest.queue_schema import SET_ASIDE
 class Accounts:
     """Counts since the start of the process.
 
-    Shape:  the counters' keys are codes, those of answers are statuses; last_received_ms is by site, and complete once
+    Shape:  the counters' keys are codes, those of answers are statuses, those of ignored_notices vendor and reason;
+            last_received_ms is by site, and complete once
             is_store_read says that the store was asked too.
     """
 
     corrected: Counter[str] = field(default_factory=Counter)
     refused_requests: Counter[str] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)
+    ignored_notices: Counter[tuple[str, str]] = field(default_factory=Counter)
     last_received_ms: dict[str, int] = field(default_factory=dict)
     is_store_read: bool = False
 

@@ -99,7 +99,7 @@ def add_identity(_: Pipeline, draft: Draft) -> None:
         event["user_id"] = _vouched_user_id(draft)
     elif beacon.is_trusted or beacon.site.trust_user_ids:
         user_id = raw.get("user_id", beacon.user_id)
-        event["user_id"] = None if user_id is None else _checked_user_id(user_id)
+        event["user_id"] = None if user_id is None else check_user_id(user_id)
 
 
 def add_time(_: Pipeline, draft: Draft) -> None:
@@ -257,14 +257,14 @@ def _vouched_user_id(draft: Draft) -> str:
     props = draft.raw.get("props")
     user_id = props.get("user_id") if isinstance(props, dict) else None
     signature = props.get("hash") if isinstance(props, dict) else None
-    user_id = _checked_user_id(user_id)
+    user_id = check_user_id(user_id)
     keys, now_ms = draft.beacon.site.auth_keys(), draft.beacon.received_ms
     if not isinstance(signature, str) or not keys or not is_signed(user_id, signature, keys, now_ms):
         raise EventRejected("wrong_hash", "hash is not the HMAC-SHA256 of user_id under the site's auth key.")
     return user_id
 
 
-def _checked_user_id(user_id: Any) -> str:
+def check_user_id(user_id: Any) -> str:
     """Return a user's id. Errors: EventRejected: a cut or mistaken id would make one person of many."""
     if isinstance(user_id, int) and not isinstance(user_id, bool):
         user_id = str(user_id)

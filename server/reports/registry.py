@@ -4,7 +4,8 @@ from server.events.model import COLUMNS
 
 METRICS = {
     "events": "count(*)",
-    "visitors": "count(distinct visitor_id)",
+    # whom a webhook told of by an address that nobody has is no browser
+    "visitors": "count(distinct visitor_id) filter (where source <> 'webhook')",
     "sessions": "count(distinct session_id)",
 }
 

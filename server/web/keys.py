@@ -62,6 +62,7 @@ def complete_sites(settings: Settings, keys: Keys) -> Mapping[str, Site]:
             site,
             secret_key=site.secret_key or (keys.secret_key if is_default else _kept(folder / f"{key}.secret_key")),
             auth_key=site.auth_key or (keys.auth_key if is_default else _kept(folder / f"{key}.auth_key")),
+            hooks=site.hooks or (settings.hooks if is_default else {}),
         )
     return sites
 

@@ -56,6 +56,7 @@ class Numbers(Collector):
         yield _counters("footfall_corrections", "Corrections to accepted events.", "code", accounts.corrected)
         refused = accounts.refused_requests
         yield _counters("footfall_requests_refused", "Ingest requests refused whole.", "code", refused)
+        yield _ignored_notices(accounts.ignored_notices)
         answers = {str(status): count for status, count in dict(accounts.answers).items()}
         yield _counters("footfall_http_answers", "HTTP answers, by status.", "status", answers)
 
@@ -107,6 +108,14 @@ def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Me
     family = CounterMetricFamily(name, text, labels=[label])
     for key, count in sorted(values.items()):
         family.add_metric([key], count)
+    return family
+
+
+def _ignored_notices(counts: Mapping[tuple[str, str], int]) -> Metric:
+    text = "What webhooks told that is no event here."
+    family = CounterMetricFamily("footfall_hooks_ignored", text, labels=["vendor", "reason"])
+    for labels, count in sorted(dict(counts).items()):
+        family.add_metric(labels, count)
     return family
 
 

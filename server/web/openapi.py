@@ -5,6 +5,7 @@ from typing import Any
 from server import __version__
 from server.dialects import segment
 from server.dialects.carrotquest import MAX_COUNT
+from server.dialects.hooks.vendors import VENDORS
 from server.events.model import COLUMNS
 from server.identity.properties import MAX_OPERATIONS, OPERATION_NAMES
 from server.reports.registry import DIMENSIONS, METRICS
@@ -98,6 +99,7 @@ def _paths() -> dict[str, Json]:
             "get": _KEY | _operation("Which address of this request is believed, and why", _ref("BelievedIp"))
         },
         **_dialects(),
+        **_hooks(),
         "/tracker.js": {"get": _operation("The tracker", None)},
         "/health/live": {"get": _operation("Whether the process runs", {"type": "object"})},
         "/health/ready": {"get": _operation("Whether events are accepted", {"type": "object"})},
@@ -167,6 +169,21 @@ def _dialects() -> dict[str, Json]:
             "post": _KEY | _operation("Change a user's properties (Carrot quest)", envelope, body=body(operations))
         },
     }
+
+
+def _hooks() -> dict[str, Json]:
+    verdict = _list({"type": "object", "properties": {"index": {"type": "integer"}, "code": _TEXT, "message": _TEXT}})
+    told: Json = {"allOf": [_ref("Verdicts"), {"type": "object", "properties": {"ignored": verdict}}]}
+    parameters: list[Json] = [
+        {"name": "vendor", "in": "path", "required": True, "schema": {"enum": list(VENDORS)}},
+        {"name": "site", "in": "path", "required": True, "schema": _TEXT},
+    ]
+    payload: Json = {"oneOf": [{"type": "object"}, {"type": "array"}]}
+    post = _operation("Take a vendor's webhook, proved by its signature", told, body=payload)
+    query = {"hub.mode": _TEXT, "hub.verify_token": _TEXT, "hub.challenge": _TEXT}
+    get = _operation("Answer a vendor that tries the address", None, query=query)
+    get["parameters"] += parameters
+    return {"/hooks/{vendor}/{site}": {"post": post | {"parameters": parameters}, "get": get}}
 
 
 def _schemas() -> dict[str, Json]:

@@ -25,6 +25,7 @@ from server.storage.base import Store
 from server.storage.tombstones import Kind
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
+from server.web.hook_people import contact_visitors
 from server.web.queries import parts_of, person_of, read_filter, read_limit, store_of
 from server.web.requests import RequestHead, read_body
 
@@ -122,12 +123,13 @@ async def delete_user(request: Request) -> Response:
             an older backup, or on its way.
     """
     parts = parts_of(request)
-    site = parts.auth.site_of_key(request).key
-    person_id = request.path_params["id"]
+    owner = parts.auth.site_of_key(request)
+    site, person_id = owner.key, request.path_params["id"]
     person = await run_in_threadpool(person_of, request, site, person_id)
     ids: list[tuple[Kind, str]] = [("user", person_id), ("visitor", person_id)]
     if person is not None:
         ids += [("user", each) for each in person.user_ids]
+        ids += [("visitor", each) for each in await run_in_threadpool(contact_visitors, parts, owner, person)]
         ids += [
             ("visitor", visitor_id) for visitor_id, since, until in person.visitors if since is None and until is None
         ]

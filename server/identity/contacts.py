@@ -1,0 +1,62 @@
+"""Whose an e-mail address or a phone number is, for what other services tell of it.
+
+Only users count, whom the site knows by an id of its own: what an anonymous browser says of itself is nobody's address.
+An address that two users have is neither's. To be told about is no sign-in: nothing of the user changes.
+"""
+
+import hashlib
+import hmac
+import re
+import sqlite3
+
+_UPPER = re.compile("[A-Z]+")
+_NO_DIGIT = re.compile(r"\D+")
+_PREFIX = "contact-"
+_ID_DIGITS = 32
+_TWO = 2
+
+# word by word as in the indexes of people_file.py; named, because the planner would rather read all users of the site
+_BY_EMAIL = """
+select id from people indexed by users_by_email where site = ? and kind = 'user'
+and lower(json_extract(cast(properties as text), '$."$email"')) = ? limit 2
+"""
+_BY_PHONE = """
+select id from people indexed by users_by_phone where site = ? and kind = 'user'
+and json_extract(cast(properties as text), '$."$phone"') in (?, ?, ?) limit 2
+"""
+
+
+def find_user(database: sqlite3.Connection, site: str, *, email: str | None, phone: str | None) -> str | None:
+    """Return the id of the one user who has this address, or else this number; None where it is nobody's or two's."""
+    found: list[str] = []
+    if email:
+        found = [row[0] for row in database.execute(_BY_EMAIL, (site, plain_email(email)))]
+    if not found and phone and (digits := plain_phone(phone)):
+        found = [row[0] for row in database.execute(_BY_PHONE, (site, phone, digits, f"+{digits}"))]
+    return found[0] if 0 < len(found) < _TWO else None
+
+
+def contact_visitor_id(key: str, site: str, *, email: str | None, phone: str | None) -> str | None:
+    """Return the visitor id under which what is told of an unknown address or number comes together.
+
+    Shape:  follows from the address under the installation's own key: a stranger who knows the address can neither
+            tell the id nor send anything under it, and so cannot have its history.
+    """
+    if email and (plain := plain_email(email)):
+        contact = f"email\n{plain}"
+    elif phone and (plain := plain_phone(phone)):
+        contact = f"phone\n{plain}"
+    else:
+        return None
+    message = f"contact\n{site}\n{contact}".encode("utf-8", "replace")
+    return _PREFIX + hmac.new(key.encode(), message, hashlib.sha256).hexdigest()[:_ID_DIGITS]
+
+
+def plain_email(email: str) -> str:
+    """Return an address as it is compared: as SQLite's `lower` does, which knows only ASCII."""
+    return _UPPER.sub(lambda letters: letters[0].lower(), email.strip())
+
+
+def plain_phone(phone: str) -> str:
+    """Return the digits of a number."""
+    return _NO_DIGIT.sub("", phone)

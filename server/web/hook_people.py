@@ -1,0 +1,75 @@
+"""Whom the notices of a webhook are about: the site's users where they can be told, else a visitor for each address.
+
+Shape:  a notice names a user or a visitor, never both, so that no webhook joins the two: whoever types another's
+        address into a vendor's form is told about under that address and becomes nobody.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from server.dialects.hooks.notice import Notice, Whom
+from server.errors import EventRejected, Unavailable
+from server.identity.contacts import contact_visitor_id, find_user
+from server.identity.people_file import PEOPLE_FILE, read_people
+from server.identity.person import Person
+from server.ingest.pipeline import check_user_id
+from server.sites import Site
+from server.web.parts import Parts
+
+RETRY_AFTER_S = 10
+
+Identity = dict[str, str]
+
+
+def find_people(parts: Parts, site: Site, notices: Sequence[Notice]) -> list[Identity]:
+    """Return the fields that say whom each notice is about; blocks shortly.
+
+    Errors: Unavailable when the file of people cannot be read now; the vendor sends again.
+    """
+    known: dict[Whom, Identity] = {}
+    unknown = [whom for whom in {notice.whom for notice in notices} if not _keep_told(known, whom)]
+    path = parts.settings.data_dir / PEOPLE_FILE
+    if unknown and path.exists():  # a process that only receives may be the first
+        try:
+            with read_people(path) as people:
+                for whom in unknown:
+                    user_id = find_user(people, site.key, email=whom.email, phone=whom.phone)
+                    if user_id is not None:
+                        known[whom] = {"user_id": user_id}
+        except sqlite3.Error as error:
+            raise Unavailable(
+                "people_unavailable", "Users cannot be told now.", "Send again.", retry_after_s=RETRY_AFTER_S
+            ) from error
+    return [known.get(notice.whom) or _visitor(parts, site, notice.whom) for notice in notices]
+
+
+def contact_visitors(parts: Parts, site: Site, person: Person) -> list[str]:
+    """Return the visitors under whom webhooks have told of a user's address and number before these were known.
+
+    Shape:  of an address that another user has as well, none: it would be somebody else's.
+    """
+    found = []
+    for email, phone in ((person.properties.get("$email"), None), (None, person.properties.get("$phone"))):
+        if not isinstance(email or phone, str) or person.node.kind != "user":
+            continue
+        with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
+            is_theirs = find_user(people, site.key, email=email, phone=phone) == person.node.id
+        if is_theirs:
+            found.append(contact_visitor_id(parts.keys.cookie_key, site.key, email=email, phone=phone))
+    return [visitor_id for visitor_id in found if visitor_id is not None]
+
+
+def _keep_told(known: dict[Whom, Identity], whom: Whom) -> bool:
+    """Note the user whom the site itself has named to the vendor; return whether nobody has to be looked for."""
+    if whom.user_id is not None:
+        try:
+            known[whom] = {"user_id": check_user_id(whom.user_id)}
+        except EventRejected:  # what programs say for nobody
+            return not (whom.email or whom.phone)
+        return True
+    return not (whom.email or whom.phone)
+
+
+def _visitor(parts: Parts, site: Site, whom: Whom) -> Identity:
+    visitor_id = contact_visitor_id(parts.keys.cookie_key, site.key, email=whom.email, phone=whom.phone)
+    return {} if visitor_id is None else {"visitor_id": visitor_id}
