@@ -94,11 +94,11 @@ const sendOne = async (): Promise<unknown> => {
   if (left_ms) return schedule(left_ms);
   const hasMore = batch.length < countQueue();
   const body = await pack(writeBeacon(batch));
+  sent_ms = Date.now();
   occupy(batch); // only now: a page that was left meanwhile has sent them by beacon
   // a repetition may have failed only for want of keepalive bytes, which the page and others use too
   const reply = await post(body, !failures);
   const isSettled = settle(batch, reply);
-  sent_ms = Date.now();
   blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
   if (isSettled) {
     if (failures !== 0) save(KEY, [0, 0]);
@@ -106,7 +106,7 @@ const sendOne = async (): Promise<unknown> => {
   }
   const next = (failures || 0) + 1;
   const delay_ms = delayAfter(next, reply[2]);
-  if (!blocked) save(KEY, [next, sent_ms + delay_ms, reply[2]! > 0]);
+  if (!blocked) save(KEY, [next, Date.now() + delay_ms, reply[2]! > 0]);
   return schedule(delay_ms);
 };
 

@@ -487,7 +487,7 @@ describe("flush", () => {
     tracker.track("Late");
     const done = vi.fn();
     void tracker.flush().then(done);
-    await pass(1000);
+    await pass(1500);
     expect(collector.names()).toEqual([...LANDING, "Late"]);
     expect(done).toHaveBeenCalledOnce();
   });
