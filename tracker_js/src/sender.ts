@@ -37,7 +37,7 @@ type Wait = [failures: number | undefined, ms: number, isTold?: boolean | undefi
 const busy = new Set<string>();
 const waiters: (() => void)[] = [];
 let timer: ReturnType<typeof setTimeout> | 0 = 0;
-let sent_ms = 0;
+let run_ms = 0;
 /** What a batch may carry, after a server found one too large. */
 let max_bytes = Infinity;
 let blocked = 0;
@@ -94,7 +94,6 @@ const sendOne = async (): Promise<unknown> => {
   if (left_ms) return schedule(left_ms);
   const hasMore = batch.length < countQueue();
   const body = await pack(writeBeacon(batch));
-  sent_ms = Date.now();
   occupy(batch); // only now: a page that was left meanwhile has sent them by beacon
   // a repetition may have failed only for want of keepalive bytes, which the page and others use too
   const reply = await post(body, !failures);
@@ -125,6 +124,7 @@ const run = (): void => {
   timer = 0;
   if (isRunning) return;
   isRunning = true;
+  run_ms = Date.now();
   void (navigator.locks ? navigator.locks.request(prefix, drain).catch(drain) : drain()).then(finish, finish);
 };
 
@@ -138,7 +138,7 @@ const leave = (): void => {
 /** Sends soon what there is. */
 export const kick = (): void => {
   if (document.hidden) leave();
-  else schedule(Date.now() < sent_ms + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
+  else schedule(Date.now() < run_ms + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
 };
 
 /** Takes up what is left over, also from earlier pages. */
