@@ -34,6 +34,7 @@ from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
+from server.ingest.repeats import Repeats
 from server.ingest.telling import Followers
 from server.ingest.writer import Writer
 from server.outgoing.outbox import Outbox
@@ -157,6 +158,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         live=live,
         queue=queue,
         receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live),
+        repeats=Repeats(queue, clock),
         store=moving.store,
         writer=moving.writer,
         outbox=moving.outbox,

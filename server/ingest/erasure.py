@@ -85,6 +85,8 @@ def _forget(database: sqlite3.Connection, removed: Sequence[ErasedEvent], tombst
     database.executemany("delete from ids where site = ? and id = ?", [(e.site, id_key(e.event_id)) for e in removed])
     sessions = {(each.site, each.session_id) for each in removed if each.session_id is not None}
     database.executemany("delete from session_origins where site = ? and session_id = ?", sessions)
+    # what was answered may name them; sent again, such a request is answered anew and stores nothing twice
+    database.executemany("delete from answers where site = ?", {(each.site,) for each in tombstones})
     digests = {(each.salt, each.kind, each.digest): each.erased_at for each in tombstones}
     salts = {(each.salt, each.site) for each in tombstones}
     gone = []

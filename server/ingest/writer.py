@@ -7,7 +7,6 @@ with growing pauses; an event that the store refuses for good, or that the disk 
 
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -23,12 +22,12 @@ from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
 from server.ingest.erasure import Erasure
-from server.ingest.expiry import expire_ids
+from server.ingest.expiry import expire_ids, forget_old
 from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
-from server.ingest.queue_file import add_count, drop_rejected, forget_stored, open_database, set_aside
+from server.ingest.queue_file import add_count, forget_stored, open_database, set_aside
 from server.ingest.reading import Damaged, Waiting, read_waiting
-from server.ingest.rejected import REJECTED_KEPT_DAYS, RejectedEvent
+from server.ingest.rejected import RejectedEvent
 from server.ingest.telling import Followers, Telling
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
@@ -281,17 +280,10 @@ class Writer:
         if now < self._housekeeping_due_ms:
             return
         self._housekeeping_due_ms = now + _HOUR_MS
-        day = now // _DAY_MS - IDS_KEPT_DAYS
-        self._expiry = expire_ids(self._database, self._queue, day)
-        self._queue.change(lambda database: _delete_old_origins(database, day))
-        oldest = now - REJECTED_KEPT_DAYS * _DAY_MS
-        self._queue.change(lambda database: drop_rejected(database, "age", "received_at < ?", oldest))
+        self._expiry = expire_ids(self._database, self._queue, now // _DAY_MS - IDS_KEPT_DAYS)
+        forget_old(self._queue, now)
         if self._retention_days is not None:
             self._store.delete_before(now - self._retention_days * _DAY_MS)
-
-
-def _delete_old_origins(database: sqlite3.Connection, day: int) -> None:
-    database.execute("delete from session_origins where day < ?", (day,))
 
 
 def _fields_of(event: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from server.ingest.accounts import Accounts
 from server.ingest.live import Live
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
+from server.ingest.repeats import Repeats
 from server.ingest.writer import Writer
 from server.outgoing.outbox import Outbox
 from server.outgoing.sender import Sender
@@ -38,6 +39,7 @@ class Parts:
     live: Live
     queue: Queue
     receiver: Receiver
+    repeats: Repeats
     store: Store | None
     writer: Writer | None
     outbox: Outbox | None
