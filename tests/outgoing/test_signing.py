@@ -3,6 +3,9 @@
 import base64
 import hashlib
 import hmac
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +29,23 @@ def test_what_a_receiver_does_by_hand_comes_to_the_same() -> None:
     assert len(key) == 32
     mac = hmac.new(key, b"id-1.1700000000." + BODY, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(mac).decode()}"
+
+
+def test_the_receiver_of_the_documentation_takes_ours_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "webhooks_out.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102 - what the page says is to be true
+    is_ours = names["is_ours"]
+    monkeypatch.setattr("time.time", lambda: 1_700_000_200.0)
+    old, new = create_secret(), create_secret()
+    headers = headers_of([new, old], "id-1", 1_700_000_000, BODY)
+    assert is_ours(new, headers, BODY)
+    assert is_ours(old, headers, BODY)
+    assert not is_ours(create_secret(), headers, BODY)
+    assert not is_ours(new, headers, BODY + b" ")
+    assert not is_ours(new, {**headers, "webhook-id": "id-2"}, BODY)
+    assert not is_ours(new, headers_of([new], "id-1", 1_600_000_000, BODY), BODY)
 
 
 def test_while_a_secret_is_replaced_both_sign() -> None:
