@@ -79,16 +79,12 @@ class Outbox:
         """Queue events for whoever wants them and record the queue's position, both or neither."""
         with self._lock:
             known = self._positions.get(queue_id, 0)
-            now = self._clock()
-            rows = [
-                row for seq, event in events if seq > known and event["name"] not in OPERATIONS
-                for row in self._rows_of(event, now)
-            ]  # fmt: skip
+            rows = self._rows_of(events, known) if self._subscriptions else []
             if rows:
                 with _transaction(self._synced):
                     insert_deliveries(self._synced, rows)
                     for subscription in dict.fromkeys(row[0] for row in rows):
-                        shorten_line(self._synced, subscription, now)
+                        shorten_line(self._synced, subscription, self._clock())
                     save_position(self._synced, queue_id, max(known, position))
             self._positions[queue_id] = max(known, position)
         if rows:
@@ -162,13 +158,19 @@ class Outbox:
             self._quick.close()
             self._synced.close()
 
-    def _rows_of(self, event: Mapping[str, Any], now: int) -> list[tuple[Any, ...]]:
-        wanting = [each.id for each in self._subscriptions if each.wants(event["site"], event["name"])]
-        if not wanting:
-            return []
-        body, subjects = encode_cloud_event(event), orjson.dumps(subjects_of(event)).decode()
-        told = (event["id"], event["name"], event["time"], subjects, body, now, now)
-        return [(subscription, *told) for subscription in wanting]
+    def _rows_of(self, events: Sequence[Numbered], known: int) -> list[tuple[Any, ...]]:
+        """Return a row for each event after a position and each subscription that wants it."""
+        now = self._clock()
+        rows: list[tuple[Any, ...]] = []
+        for seq, event in events:
+            if seq <= known or event["name"] in OPERATIONS:
+                continue
+            wanting = [each.id for each in self._subscriptions if each.wants(event["site"], event["name"])]
+            if wanting:
+                body, subjects = encode_cloud_event(event), orjson.dumps(subjects_of(event)).decode()
+                told = (event["id"], event["name"], event["time"], subjects, body, now, now)
+                rows += [(subscription, *told) for subscription in wanting]
+        return rows
 
 
 @contextmanager

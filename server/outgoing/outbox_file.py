@@ -134,9 +134,12 @@ def select_subscriptions(
     return found
 
 
-def select_deliveries(database: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Delivery]:
-    """Return deliveries. Shape: where is the program's own text, with order and limit."""
-    rows = database.execute(f"select {_DELIVERY} from deliveries where {where}", values)  # noqa: S608 - as above
+def select_deliveries(
+    database: sqlite3.Connection, where: str, values: Sequence[Any], body_bytes: int | None = None
+) -> list[Delivery]:
+    """Return deliveries. Shape: where is the program's own text, with order and limit; bodies end after body_bytes."""
+    columns = _DELIVERY if body_bytes is None else _DELIVERY.replace("body", f"substr(body, 1, {body_bytes:d})")
+    rows = database.execute(f"select {columns} from deliveries where {where}", values)  # noqa: S608 - as above
     return [Delivery(**dict(zip(Delivery.__slots__, row, strict=True))) for row in rows]
 
 

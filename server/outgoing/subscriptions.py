@@ -11,6 +11,7 @@ from server.outgoing.outbox_file import Delivery, State, Subscription, select_de
 from server.outgoing.signing import create_secret
 
 MAX_SUBSCRIPTIONS = 20
+LISTED_BODY_BYTES = 64 * 1024
 OLD_SECRET_KEPT_MS = 24 * 3600 * 1000
 
 
@@ -88,10 +89,10 @@ def count_deliveries(database: sqlite3.Connection) -> Mapping[str, tuple[int, in
 
 
 def list_deliveries(database: sqlite3.Connection, subscription: Subscription, page: Page) -> list[Delivery]:
-    """Return a subscription's deliveries in their order."""
+    """Return a subscription's deliveries in their order; bodies end after LISTED_BODY_BYTES."""
     state = "dead_at is not null" if page.is_dead else "dead_at is null"
     where = f"subscription = ? and {state} and seq > ? order by seq limit ?"
-    return select_deliveries(database, where, (subscription.id, page.after, page.limit))
+    return select_deliveries(database, where, (subscription.id, page.after, page.limit), LISTED_BODY_BYTES)
 
 
 def revive(database: sqlite3.Connection, subscription: Subscription, chosen: Sequence[int] | None, now_ms: int) -> int:

@@ -58,7 +58,7 @@ def _told(delivery: Delivery) -> dict[str, Any]:
         "failures": delivery.failures,
         "status": delivery.status,
         "error": delivery.error,
-        "body": delivery.body.decode(),
+        "body": delivery.body.decode(errors="replace"),  # it may end in the middle of a character
     }
 
 

@@ -122,6 +122,20 @@ def test_dead_letters_are_told_and_sent_again(
     assert client.get(f"{path}/deliveries", headers=secret).json() == {"deliveries": [], "next": None}
 
 
+def test_long_bodies_are_listed_by_their_beginning(
+    client: TestClient, parts: Parts, secret: Secret, subscribe: Callable[..., Any], receiver: Receiver
+) -> None:
+    path = f"/api/webhooks/{subscribe().json()['id']}/deliveries"
+    receiver.change_deck(Reply.GONE)
+    props = {f"p{number}": "я" * 8000 for number in range(10)}
+    client.post("/api/events", json={"id": "long", "name": "Paid", "props": props}, headers=secret)
+    settle(client, parts)
+    (found,) = client.get(path, headers=secret).json()["deliveries"]
+    assert found["id"] == "long"
+    assert len(found["body"].encode()) <= 64 * 1024 + 2
+    assert len(receiver.met[0].body) > 150_000, "and sent whole"
+
+
 def test_a_test_tells_what_the_target_answers_and_is_no_event(
     client: TestClient, secret: Secret, subscribe: Callable[..., Any], receiver: Receiver
 ) -> None:
