@@ -6,6 +6,7 @@ come. A connection is used again while a line is worked through: what it is conn
 """
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -78,7 +79,7 @@ class Courier:
 
     def _open(self, target: Target) -> "_Pinned":
         """Return a connection that is yet to be made. Errors: BadTarget."""
-        tls = (self._tls or ssl.create_default_context()) if target.is_tls else None
+        tls = (self._tls or _system_tls()) if target.is_tls else None
         self._connection = _Pinned(target, self._guard.pin(target), tls)
         return self._connection
 
@@ -156,6 +157,12 @@ class _Pinned(HTTPConnection):
             self.sock = tls
             tls.do_handshake()
         self.sock.settimeout(EXCHANGE_TIMEOUT_S)
+
+
+@functools.cache
+def _system_tls() -> ssl.SSLContext:
+    """Return the context of the system's authorities; reading them takes longer than a request."""
+    return ssl.create_default_context()
 
 
 def _told(error: Exception) -> str:

@@ -218,7 +218,8 @@ def test_dead_letters_come_back_by_number_with_the_whole_schedule_before_them(ou
         fail(outbox, line, 422, None)
     fail(outbox, other, 422, None)
     with outbox.reading() as database:
-        (number, *_) = [each.seq for each in select_deliveries(database, "event_id = ?", ("id-2",))]
+        mine = "event_id = ? and subscription = ?"
+        (number,) = [each.seq for each in select_deliveries(database, mine, ("id-2", line.id))]
     with outbox.changing() as database:
         assert revive(database, line, [number, 999], NOW_MS) == 1
     delivery = first(outbox, line)
