@@ -8,8 +8,9 @@ itself with its first request then.
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 from starlette.applications import Starlette
@@ -33,7 +34,13 @@ from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
+from server.ingest.repeats import Repeats
+from server.ingest.telling import Followers
 from server.ingest.writer import Writer
+from server.outgoing.outbox import Outbox
+from server.outgoing.outbox_file import OUTBOX_FILE
+from server.outgoing.sender import Chances, Sender
+from server.outgoing.target import Guard
 from server.restoring import finish_restore
 from server.routes import create_routes
 from server.settings import Settings, read_settings
@@ -140,7 +147,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
     load_suffixes()
     accounts, live = Accounts(), Live()
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=Origins(queue.find_origin), ip_policy=settings.ip)
-    store, writer = _open_store(settings, queue, path, clock) if settings.role != "collect" else (None, None)
+    moving = _open_store(settings, queue, path, clock) if settings.role != "collect" else _NOTHING_MOVES
     return Parts(
         settings=settings,
         clock=clock,
@@ -154,22 +161,44 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         live=live,
         queue=queue,
         receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live),
-        store=store,
-        writer=writer,
+        repeats=Repeats(queue, clock),
+        store=moving.store,
+        writer=moving.writer,
+        outbox=moving.outbox,
+        sender=moving.sender,
         geo_watch=Repeated(geo.reload_if_changed, GEO_CHECK_S, "geo") if settings.geoip else None,
     )
 
 
-def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> tuple[Store, Writer]:
-    try:
-        store = DuckDBStore(settings.data_dir / "events.duckdb")
-    except (OSError, duckdb.Error, SchemaError) as error:
-        queue.close()
-        raise SettingsError([f"the store in {settings.data_dir} cannot be opened: {error}"]) from error
-    people = People(settings.data_dir / PEOPLE_FILE, queue.put)
-    writer = Writer(queue, path, store, people=people, retention_days=settings.retention_days, clock=clock)
+class _Moving(NamedTuple):
+    """What moves events on from the queue."""
+
+    store: Store | None = None
+    writer: Writer | None = None
+    outbox: Outbox | None = None
+    sender: Sender | None = None
+
+
+_NOTHING_MOVES = _Moving()
+
+
+def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> _Moving:
+    with ExitStack() as opened:
+        opened.callback(queue.close)
+        try:
+            store = DuckDBStore(settings.data_dir / "events.duckdb")
+            opened.callback(store.close)
+            outbox = Outbox(settings.data_dir / OUTBOX_FILE, clock=clock)
+            people = People(settings.data_dir / PEOPLE_FILE, queue.put)
+        except (OSError, duckdb.Error, sqlite3.Error, SchemaError) as error:
+            raise SettingsError([f"the store in {settings.data_dir} cannot be opened: {error}"]) from error
+        opened.pop_all()  # nothing of it is to be closed: all is well
+    followers = Followers(people=people, outbox=outbox)
+    writer = Writer(queue, path, store, followers=followers, retention_days=settings.retention_days, clock=clock)
+    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock))
     writer.start()
-    return store, writer
+    sender.start()
+    return _Moving(store, writer, outbox, sender)
 
 
 def close_parts(parts: Parts) -> None:
@@ -177,8 +206,12 @@ def close_parts(parts: Parts) -> None:
     parts.live.close()
     if parts.geo_watch is not None:
         parts.geo_watch.close()
+    if parts.sender is not None:
+        parts.sender.close()
     if parts.writer is not None:
         parts.writer.close()
+    if parts.outbox is not None:
+        parts.outbox.close()
     parts.queue.close()
     if parts.store is not None:
         parts.store.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from server.app import close_parts, create_parts
 from server.errors import BadRequest, FootfallError
-from server.ingest.backup import BackupError, make_backup
+from server.ingest.backup import BackupError, Sources, make_backup
 from server.settings import Settings
 from server.web.backup import operator_token
 from server.web.keys import open_keys
@@ -50,7 +50,8 @@ def _open_folder(settings: Settings, target: Path) -> dict[str, int]:
     try:
         if parts.store is None or parts.writer is None:
             raise BadRequest("no_store", "The role `collect` has no store.", "Run it where the store is.")
-        return make_backup(settings.data_dir, target, parts.store, parts.writer, parts.clock())
+        sources = Sources(data_dir=settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
+        return make_backup(sources, target, parts.clock())
     except BackupError as error:
         raise FootfallError("backup_failed", str(error)) from error
     finally:

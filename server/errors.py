@@ -5,7 +5,9 @@ FootfallError            answers a whole request: status + {"error": {"code", "m
 ├─ NotAuthorised    401  no key, or a wrong one
 ├─ Forbidden        403  the origin is not one of the site's
 ├─ NotFound         404  no such site, path or user
+├─ Conflict         409  the same is being done right now; with Retry-After
 ├─ TooLarge         413  more bytes or events than a request may carry
+├─ Unprocessable    422  the request contradicts an earlier one
 ├─ TooManyRequests  429  with Retry-After
 └─ Unavailable      503  the event cannot be made durable now; with Retry-After
 EventRejected            one event of a batch: kept with its reason, its neighbours stand
@@ -57,10 +59,22 @@ class NotFound(FootfallError):
     status = 404
 
 
+class Conflict(FootfallError):
+    """The same is being done right now; its outcome can be asked for shortly."""
+
+    status = 409
+
+
 class TooLarge(FootfallError):
     """More bytes or events than one request may carry; smaller requests are welcome."""
 
     status = 413
+
+
+class Unprocessable(FootfallError):
+    """The request contradicts an earlier one and can never be carried out."""
+
+    status = 422
 
 
 class TooManyRequests(FootfallError):

@@ -23,7 +23,13 @@ from server.storage.tombstones import FILE_NAME, merge_tombstones, read_tombston
 MANIFEST = "manifest.json"
 READY = "restore"
 _OWNED = ("queue.sqlite", "events.duckdb")
-_LOGS = ("queue.sqlite-wal", "queue.sqlite-shm", "events.duckdb.wal")
+_LOGS_OF = {
+    "queue.sqlite": ("queue.sqlite-wal", "queue.sqlite-shm"),
+    "outbox.sqlite": ("outbox.sqlite-wal", "outbox.sqlite-shm"),
+    "events.duckdb": ("events.duckdb.wal",),
+}
+_LOGS = tuple(log for logs in _LOGS_OF.values() for log in logs)
+_DERIVED = ("users.sqlite", "users.sqlite-wal", "users.sqlite-shm")
 
 
 @contextmanager
@@ -74,7 +80,8 @@ def finish_restore(data_dir: Path) -> None:
     ready = data_dir / READY
     if not ready.is_dir():
         return
-    for name in _LOGS:  # they belong to the files that go
+    replaced = [log for name, logs in _LOGS_OF.items() if (ready / name).exists() for log in logs]
+    for name in (*replaced, *_DERIVED):  # they belong to the files that go, or are made anew from those that come
         (data_dir / name).unlink(missing_ok=True)
     # a log of the backup is moved before its file: a second try must not take it for an old one
     for path in sorted(each for each in ready.rglob("*") if each.is_file() and each.name not in _LOGS):

@@ -27,6 +27,8 @@ from server.web import (
     script,
     stats,
     users,
+    webhook_deliveries,
+    webhooks,
 )
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -81,6 +83,15 @@ def _api() -> list[BaseRoute]:
         *_both("/api/users/{id}/merge", users.post_merge, "POST"),
         *_both("/api/rejected", rejected.get_rejected),
         *_both("/api/rejected/replay", rejected.post_replay, "POST"),
+        *_both("/api/webhooks", webhooks.get_webhooks),
+        *_both("/api/webhooks", webhooks.post_webhook, "POST"),
+        *_both("/api/webhooks/{id}", webhooks.get_webhook),
+        *_both("/api/webhooks/{id}", webhooks.patch_webhook, "PATCH"),
+        *_both("/api/webhooks/{id}", webhooks.delete_webhook, "DELETE"),
+        *_both("/api/webhooks/{id}/secret", webhooks.post_secret, "POST"),
+        *_both("/api/webhooks/{id}/test", webhooks.post_test, "POST"),
+        *_both("/api/webhooks/{id}/deliveries", webhook_deliveries.get_deliveries),
+        *_both("/api/webhooks/{id}/redeliver", webhook_deliveries.post_redeliver, "POST"),
         *_both("/api/backup", backup.post_backup, "POST"),
         *_both("/api/live", live.get_live),
     ]

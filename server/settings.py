@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from server.errors import SettingsError
-from server.proxies import LIST_HEADER, Network, parse_networks, parse_proxy_header
+from server.proxies import LIST_HEADER, UNIX_SOCKET, Network, parse_networks, parse_proxy_header
 from server.sites import Hooks, Site, read_hooks, read_secrets, read_sites
 
 IpPolicy = Literal["full", "truncated", "none"]
@@ -102,6 +102,13 @@ def _networks(value: Any) -> tuple[Network, ...]:
     return parse_networks(text for text in texts if text.strip())
 
 
+def _targets(value: Any) -> tuple[Network, ...]:
+    found = _networks(value)
+    if UNIX_SOCKET in found:
+        raise ValueError("'unix' is no address range: webhooks travel by network")
+    return found
+
+
 def _proxy_header(value: Any) -> str:
     return parse_proxy_header(_text(value))
 
@@ -166,6 +173,12 @@ class Settings:
         "what is stored of addresses: full, truncated (/24, /48) or none",
     )
     retention_days: int | None = _setting(None, _days, "older events are removed", "none: everything is kept")
+    webhook_private: tuple[Network, ...] = _setting(
+        (),
+        _targets,
+        "CIDRs that webhooks may go to although they are not public, such as `10.1.2.0/24`; there also by plain http",
+        "none",
+    )
     script_path: str = _setting("/tracker.js", _url_path, "another name for the tracker script")
     collect_path: str = _setting("/collect", _url_path, "another name for the endpoint that receives events")
     role: Role = _setting(

@@ -16,7 +16,7 @@ from typing import Any
 
 RETRY_AFTER_S = 1
 _TIMEOUT_S = 20.0
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fate is Fate.LOSE_ANSWER:
                 self._ask(body)
             self.close_connection = True
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.connection.close()
 
     def _ask(self, body: bytes) -> tuple[HTTPResponse, bytes]:

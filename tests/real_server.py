@@ -109,9 +109,11 @@ class Reply:
         return {key.lower(): value for key, value in self.headers.items()}.get(name.lower())
 
 
-def fetch(url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Reply:
-    """Return the answer to a GET, or to a POST where there is a body; every status is an answer."""
-    request = urllib.request.Request(url, data=body, headers=dict(headers or {}))  # noqa: S310 - our own server
+def fetch(
+    url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None, method: str | None = None
+) -> Reply:
+    """Return the answer to a GET, to a POST where there is a body, or as `method` says; every status is an answer."""
+    request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)  # noqa: S310 - our own server
     try:
         with _DIRECT.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
             return Reply(answer.status, dict(answer.headers), answer.read())

@@ -82,6 +82,10 @@ class World:
             node = self.leads_to[node]
         return node
 
+    def belongings(self) -> dict[Node, Node]:
+        """Return whom each id belongs to."""
+        return {node: self.person_of(node) for node in (*self.people, *self.leads_to)}
+
     def apply(self, fact: Fact) -> Change:
         """Take in a fact that is newer than all before it."""
         self.newest = fact.moment

@@ -178,19 +178,22 @@ def load_facts(database: sqlite3.Connection, world: int) -> list[Fact]:
     return [_decode_fact(time_ms, fact_id, body) for time_ms, fact_id, body in rows]
 
 
-def save_world(database: sqlite3.Connection, site: str, number: int, world: World) -> None:
-    """Keep a world, and what questions ask of it."""
-    database.execute("update worlds set body = ? where world = ?", (orjson.dumps(world.encode()), number))
-    everybody = [*world.people, *world.leads_to]
+def save_belongings(database: sqlite3.Connection, site: str, world: int, moved: Mapping[Node, Node]) -> None:
+    """Record whom ids belong to from now on. Shape: moved are the ids for which that is new."""
     database.executemany(
         "insert into nodes values (?1, ?2, ?3, ?4, ?5, ?6, null, null, null, null, null)"
         " on conflict do update set world = ?4, person_kind = ?5, person_id = ?6",
-        [(site, *node, number, *world.person_of(node)) for node in everybody],
+        [(site, *node, world, *person) for node, person in moved.items()],
     )
     database.executemany(
-        "delete from people where site = ? and kind = ? and id = ?", [(site, *n) for n in world.leads_to]
+        "delete from people where site = ? and kind = ? and id = ?",
+        [(site, *node) for node, person in moved.items() if node != person],
     )
-    save_people(database, site, world.people)
+
+
+def save_world(database: sqlite3.Connection, number: int, world: World) -> None:
+    """Keep a world; what questions ask of it is kept beside it."""
+    database.execute("update worlds set body = ? where world = ?", (orjson.dumps(world.encode()), number))
 
 
 def save_people(database: sqlite3.Connection, site: str, people: Mapping[Node, Properties]) -> None:

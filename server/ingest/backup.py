@@ -2,7 +2,8 @@
 
 Order is what makes it consistent: the queue keeps what it would otherwise forget while the store is copied as of one
 instant, and is copied after it. So the queue's copy holds every accepted event that the store's copy does not, under
-numbers from which the store's own cursor goes on: after a restore each is there once.
+numbers from which the store's own cursor goes on: after a restore each is there once. The outbox has a position
+of its own, and what its copy lacks is in the queue's copy as well.
 The folder gets its name last, after everything in it, the manifest with all check sums included, is on disk: a backup
 that was interrupted ends in `.partial` and is none.
 """
@@ -10,6 +11,7 @@ that was interrupted ends in `.partial` and is none.
 import contextlib
 import shutil
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -17,6 +19,8 @@ import orjson
 from server import __version__
 from server.ingest.queue_file import open_database
 from server.ingest.writer import Writer
+from server.outgoing.outbox import Outbox
+from server.outgoing.outbox_file import OUTBOX_FILE
 from server.storage.base import Store
 from server.storage.files import sha256_of
 from server.storage.migrations import sync_path
@@ -30,7 +34,17 @@ class BackupError(Exception):
     """The backup cannot be made or used. Shape: the text says why."""
 
 
-def make_backup(data_dir: Path, target: Path, store: Store, writer: Writer, now_ms: int) -> dict[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What is copied. Shape: outbox is None where nothing is sent."""
+
+    data_dir: Path
+    store: Store
+    writer: Writer
+    outbox: Outbox | None
+
+
+def make_backup(sources: Sources, target: Path, now_ms: int) -> dict[str, int]:
     """Write a backup folder; return the size of each of its files.
 
     Errors: BackupError when there is something at the target; OSError, sqlite3.Error.
@@ -41,8 +55,11 @@ def make_backup(data_dir: Path, target: Path, store: Store, writer: Writer, now_
     if partial.exists():
         shutil.rmtree(partial)
     partial.mkdir(parents=True, mode=0o700)
-    with writer.keeping():
-        store.copy(partial)
+    data_dir = sources.data_dir
+    with sources.writer.keeping():
+        sources.store.copy(partial)
+        if sources.outbox is not None:
+            sources.outbox.copy(partial / OUTBOX_FILE)
         _copy_queue(data_dir / QUEUE, partial / QUEUE)
     if (data_dir / FILE_NAME).exists():
         shutil.copyfile(data_dir / FILE_NAME, partial / FILE_NAME)

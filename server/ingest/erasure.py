@@ -1,4 +1,4 @@
-"""Erasing somebody everywhere in the data folder: store, queue, rejected events, ids, people. Called by the writer.
+"""Erasing somebody everywhere in the data folder: store, queue, rejected events, ids, people, outbox. For the writer.
 
 Tombstones come first and are on disk before anything is removed (tombstones.py). Whatever is then not yet done, after a
 kill, or because a restored backup is older, is done by the writer before it moves the next event: it compares the file
@@ -14,9 +14,9 @@ from typing import Any
 
 import orjson
 
-from server.ingest.people import People
 from server.ingest.queue import Queue
 from server.ingest.queue_file import id_key
+from server.ingest.telling import Followers
 from server.storage.base import ErasedEvent, Store
 from server.storage.tombstones import FILE_NAME, Tombstone, digest_of, read_tombstones
 
@@ -28,12 +28,12 @@ log = logging.getLogger("footfall.erasure")
 class Erasure:
     """Applies tombstones. For the writer's thread only."""
 
-    def __init__(self, data_dir: Path, queue: Queue, store: Store, people: People | None = None) -> None:
+    def __init__(self, data_dir: Path, queue: Queue, store: Store, followers: Followers) -> None:
         self._data_dir = data_dir
         self._file = data_dir / FILE_NAME
         self._queue = queue
         self._store = store
-        self._people = people
+        self._followers = followers
         self._seen: tuple[int, int] | None = None
 
     def is_due(self) -> bool:
@@ -56,9 +56,12 @@ class Erasure:
         marker.touch()
         removed = self._store.erase(new)
         self._queue.perform(lambda database: _forget(database, removed, tombstones))
-        if self._people is not None:
+        people, outbox = self._followers.people, self._followers.outbox
+        if people is not None:
             queue_id = self._queue.queue_id
-            self._people.rebuild(self._store, queue_id, self._store.position(queue_id))
+            people.rebuild(self._store, queue_id, self._store.position(queue_id))
+        if outbox is not None:
+            outbox.erase(tombstones)
         for copy in self._data_dir.glob("*.before-v*"):  # as old as the last upgrade, and they hold everything
             copy.unlink()
         self._queue.scrub()
@@ -82,6 +85,8 @@ def _forget(database: sqlite3.Connection, removed: Sequence[ErasedEvent], tombst
     database.executemany("delete from ids where site = ? and id = ?", [(e.site, id_key(e.event_id)) for e in removed])
     sessions = {(each.site, each.session_id) for each in removed if each.session_id is not None}
     database.executemany("delete from session_origins where site = ? and session_id = ?", sessions)
+    # what was answered may name them; sent again, such a request is answered anew and stores nothing twice
+    database.executemany("delete from answers where site = ?", {(each.site,) for each in tombstones})
     digests = {(each.salt, each.kind, each.digest): each.erased_at for each in tombstones}
     salts = {(each.salt, each.site) for each in tombstones}
     gone = []

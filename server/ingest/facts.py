@@ -42,7 +42,7 @@ def fact_of(event: Mapping[str, Any]) -> Fact | None:
 
 def derive(event: Mapping[str, Any], change: Change, values: Mapping[str, Any]) -> Iterator[StoredEvent]:
     """Yield the events that a change brings about. Shape: values are the person's properties after it."""
-    if change.merged is not None:
+    if change.merged is not None and event["name"] != "$user_merged":  # which says so itself
         source, target = change.merged
         named = {"$from": source.id, "$from_kind": source.kind, "$to": target.id, "$to_kind": target.kind}
         yield _follow(event, "$user_merged", named)

@@ -22,6 +22,7 @@ from typing import Any
 
 from server.events.model import StoredEvent
 from server.identity.merges import WATCHED, Change, Fact, Node, World, build_world
+from server.identity.open_worlds import OpenWorlds
 from server.identity.people_file import (
     Place,
     Sighting,
@@ -31,15 +32,14 @@ from server.identity.people_file import (
     has_fact,
     is_known,
     load_facts,
-    load_world,
     new_world,
     open_people,
     position_of,
+    save_belongings,
     save_fact,
+    save_people,
     save_position,
     save_sightings,
-    save_world,
-    unite_worlds,
 )
 from server.ingest.facts import derive, fact_of
 from server.ingest.stored_people import stored_facts, stored_sightings
@@ -72,7 +72,11 @@ class People:
         database = self._database
         database.execute("begin immediate")
         try:
-            followed = [each for event in events for each in self._take_one(event)]
+            worlds = OpenWorlds(database)
+            # in the order of their moments: one that is older than its world makes the world anew
+            ordered = sorted(events, key=lambda event: (event["time"], event["id"]))
+            followed = [each for event in ordered for each in self._take_one(event, worlds)]
+            worlds.save()
             save_sightings(database, _sightings(events))
             save_position(database, queue_id, position)
             if followed:
@@ -91,8 +95,10 @@ class People:
         database.execute("begin immediate")
         try:
             clear(database)
+            worlds = OpenWorlds(database)
             for event in stored_facts(store):
-                self._take_one(event)
+                self._take_one(event, worlds)
+            worlds.save()
             for sightings in stored_sightings(store):
                 save_sightings(database, sightings)
             save_position(database, queue_id, position)
@@ -110,7 +116,7 @@ class People:
         """Close the file."""
         self._database.close()
 
-    def _take_one(self, event: Mapping[str, Any]) -> Sequence[StoredEvent]:
+    def _take_one(self, event: Mapping[str, Any], worlds: OpenWorlds) -> Sequence[StoredEvent]:
         fact = fact_of(event)
         site = event["site"]
         if fact is None:
@@ -120,20 +126,23 @@ class People:
             fact = Fact(moment=(event["time"], event["id"]), user_id=user_id)  # the first that is heard of this user
         if has_fact(self._database, site, fact.moment[1]):
             return ()
-        change, world = add_fact(self._database, site, fact)
-        return list(derive(event, change, world.people[change.person].values))
+        change, values = add_fact(self._database, worlds, site, fact)
+        return list(derive(event, change, values))
 
 
-def add_fact(database: sqlite3.Connection, site: str, fact: Fact) -> tuple[Change, World]:
-    """Take in one new fact; return what it changed and the world that it is about."""
+def add_fact(
+    database: sqlite3.Connection, worlds: OpenWorlds, site: str, fact: Fact
+) -> tuple[Change, Mapping[str, Any]]:
+    """Take in one new fact; return what it changed and the properties that its person has now."""
     numbers = find_worlds(database, site, fact.nodes())
-    worlds = [load_world(database, number) for number in numbers]
     number = numbers[0] if numbers else new_world(database, site)
-    unite_worlds(database, number, numbers[1:])
+    found = [worlds.load(each) for each in numbers]
+    worlds.unite(number, numbers[1:])
     save_fact(database, site, number, fact)
     world = World()
-    for each in worlds:
+    for each in found:
         world.take_in(each)
+    known = world.belongings()
     if fact.moment > world.newest:
         change = world.apply(fact)
     else:
@@ -143,8 +152,11 @@ def add_fact(database: sqlite3.Connection, site: str, fact: Fact) -> tuple[Chang
         after = _watched(world, fact)
         changed = [name for name in WATCHED if after.get(name) not in (None, before.get(name))]
         change = Change(person, tuple(changed))
-    save_world(database, site, number, world)
-    return change, world
+    moved = {node: person for node, person in world.belongings().items() if known.get(node) != person}
+    save_belongings(database, site, number, moved)
+    save_people(database, site, world.people)
+    worlds.put(number, world)
+    return change, world.people[change.person].values
 
 
 def _watched(world: World, fact: Fact) -> Mapping[str, Any]:

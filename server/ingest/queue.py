@@ -27,7 +27,7 @@ import contextlib
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from time import perf_counter
@@ -46,6 +46,7 @@ from server.ingest.queue_file import (
     Submission,
     count_verdicts,
     fill_free_pages,
+    id_key,
     insert_records,
     insert_rest,
     open_database,
@@ -154,6 +155,22 @@ class Queue:
         except sqlite3.Error:  # a column of a report is not worth refusing an event
             return None
         return row[0] if row else None
+
+    def find_answer(self, key: tuple[str, bytes]) -> tuple[bytes, bytes] | None:
+        """Return (body, answer) of a request by its site and key. Errors: Unavailable."""
+        try:
+            found: tuple[bytes, bytes] | None = self._reader.execute(
+                "select body, answer from answers where site = ? and key = ?", key
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise _unavailable(f"The queue could not be read: {error}.") from error
+        return found
+
+    def known_ids(self, ids: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these (site, event id) that were accepted before; blocks shortly. Errors: sqlite3.Error."""
+        sql = "select 1 from ids where site = ? and id = ?"
+        with contextlib.closing(open_database(self._path)) as database:
+            return {each for each in ids if database.execute(sql, (each[0], id_key(each[1]))).fetchone()}
 
     def last_seq(self) -> int:
         """Return the number of the newest accepted event, 0 before the first; blocks shortly."""

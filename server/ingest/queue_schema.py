@@ -9,6 +9,7 @@ Tables
                      beside it, so that it can be replayed (see rejected.py)
     session_origins  see origins.py
     counts           name, label, value: the accounts that must survive restarts (see accounts.py)
+    answers          site, key, body, answer, day: requests that had an Idempotency-Key (see repeats.py)
     meta             queue_id         names this file to the store's cursor
 """
 
@@ -50,7 +51,13 @@ insert into counts select 'stored', '', coalesce((select seq from sqlite_sequenc
 insert into counts select 'rejected', code, count(*) from rejected
     where code not in ('store_refused', 'damaged') group by code;
 """
-STEPS = (_TABLES, _ACCOUNTS)
+_ANSWERS = """
+create table answers (
+    site text not null, key blob not null, body blob not null, answer blob not null, day integer not null,
+    primary key (site, key)
+) strict, without rowid;
+"""
+STEPS = (_TABLES, _ACCOUNTS, _ANSWERS)
 """Step n brings a file of version n to version n + 1. A released step is never changed."""
 
 VERSION = len(STEPS)

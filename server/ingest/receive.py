@@ -1,6 +1,7 @@
 """From a decoded request to verdicts on disk: the one way in, whatever the dialect. Called by web."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,9 @@ class Outcome:
     warnings: list[dict[str, Any]]
 
 
+Keep = Callable[[sqlite3.Connection, Outcome], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
     """Takes events in. Errors: Unavailable when they cannot be made durable; then nothing was stored or counted."""
@@ -42,8 +46,11 @@ class Receiver:
     accounts: Accounts
     live: Live
 
-    async def receive(self, beacon: Beacon, events: Sequence[Any]) -> Outcome:
-        """Return, once everything is on disk, what became of each event."""
+    async def receive(self, beacon: Beacon, events: Sequence[Any], keep: Keep | None = None) -> Outcome:
+        """Return, once everything is on disk, what became of each event.
+
+        Shape:  keep is called with the outcome in the transaction that makes it true.
+        """
         drafts: list[Draft] = []
         records: list[Record] = []
         refusals: list[RejectedEvent] = []
@@ -60,13 +67,15 @@ class Receiver:
             drafts.append(draft)
             records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:
-                warnings += _warnings(index, draft.corrections)
-        is_new = await self.queue.submit(Submission(records, refusals, self.pipeline.origins.take_new()))
-        accepted = sum(is_new)
+                warnings += list_warnings(index, draft.corrections)
+        submission = Submission(records, refusals, self.pipeline.origins.take_new())
+        if keep is not None:
+            submission.work = lambda database: keep(database, _outcome(submission.is_new, rejected, warnings))
+        is_new = await self.queue.submit(submission)
         self._note(beacon, warnings)
         if self.live.has_listeners():
             self.live.publish(drafts, is_new, refusals)
-        return Outcome(accepted, len(records) - accepted, rejected, warnings)
+        return _outcome(is_new, rejected, warnings)
 
     async def refuse_whole(self, *refusals: RejectedEvent) -> None:
         """Keep what is no event: a request in which none could be told apart, which counts as one rejected event."""
@@ -79,6 +88,11 @@ class Receiver:
         self.accounts.last_received_ms[beacon.site.key] = beacon.received_ms
         for warning in warnings:
             self.accounts.corrected[warning["code"]] += 1
+
+
+def _outcome(is_new: Sequence[bool], rejected: list[dict[str, Any]], warnings: list[dict[str, Any]]) -> Outcome:
+    accepted = sum(is_new)
+    return Outcome(accepted, len(is_new) - accepted, rejected, warnings)
 
 
 def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) -> RejectedEvent:
@@ -96,5 +110,6 @@ def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) 
     )
 
 
-def _warnings(index: int, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
+def list_warnings(index: int, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
+    """Return an event's corrections as the answer lists them."""
     return [{"index": index, "code": each.code, "message": clean_text(each.message)} for each in corrections]

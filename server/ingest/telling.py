@@ -1,7 +1,12 @@
-"""Keeps the file of people in step with the store. For the writer's thread only."""
+"""Keeps in step with the store what follows it: the file of people, and the outbox. For the writer's thread only.
+
+Each has a position of its own and may be behind, after a crash: it is told again what it has missed, from the queue,
+which forgets an event only when everyone has it.
+"""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -9,44 +14,63 @@ import orjson
 from server.ingest.people import People
 from server.ingest.queue import Queue
 from server.ingest.reading import Damaged, Waiting, read_waiting
+from server.outgoing.outbox import Outbox
 from server.storage.base import Store
 
+Events = list[tuple[int, dict[str, Any]]]
 
-class TellPeople:
-    """Tells what the store has taken, once each. Shape: people is None where nobody keeps them.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followers:
+    """Who is told what the store has taken. Shape: None where nobody keeps them."""
+
+    people: People | None = None
+    outbox: Outbox | None = None
+
+
+class Telling:
+    """Tells what the store has taken, once each.
 
     Errors: sqlite3.Error, Unavailable, and those of the store; then the same is to be told again.
     """
 
-    def __init__(self, people: People | None, queue: Queue, store: Store, database: sqlite3.Connection) -> None:
-        self._people = people
+    def __init__(self, followers: Followers, queue: Queue, store: Store, database: sqlite3.Connection) -> None:
+        self._people = followers.people
+        self._outbox = followers.outbox
         self._queue = queue
         self._store = store
         self._database = database
         self._has_gaps = True
 
     def expect_gaps(self) -> None:
-        """Say that the store has left out events of the rows that are told next: of the erased, or refused ones."""
+        """Say that the store has left out events of the rows that are told next: of the erased."""
         self._has_gaps = True
 
     def tell(self, rows: Sequence[Waiting]) -> None:
         """Have the events taken."""
-        if self._people is None:
+        if self._people is None and self._outbox is None:
             return
-        events = [orjson.loads(event) for _, event in rows]
-        if self._has_gaps:
-            events = self._only_stored(events)
-        self._people.take(events, self._queue.queue_id, rows[-1][0])
+        events = self._events_of(rows)
+        self._tell_people(events, rows[-1][0])
+        self._tell_outbox(events, rows[-1][0])
         self._has_gaps = False
 
     def catch_up(self, stored: int) -> None:
-        """Tell what the store has up to a position: somebody died between the two, or the file is new."""
+        """Tell what the store has up to a position: somebody died between the two, or a file is new."""
+        self._has_gaps = True
+        queue_id = self._queue.queue_id
+        if self._outbox is not None:  # what it has missed is in the queue, or was for nobody
+            self._replay(self._outbox.start_at(queue_id, stored, self._queue.last_seq()), stored, self._tell_outbox)
         if self._people is None:
             return
-        position = self._people.position(self._queue.queue_id)
+        position = self._people.position(queue_id)
         if position < stored and position < self._first_waiting() - 1:
-            self._people.rebuild(self._store, self._queue.queue_id, stored)
+            self._people.rebuild(self._store, queue_id, stored)
             return
+        self._replay(position, stored, self._tell_people)
+
+    def _replay(self, position: int, stored: int, tell: Callable[[Events, int], None]) -> None:
+        """Tell one of them what is between its position and the store's."""
         while position < stored:
             try:
                 rows, _ = read_waiting(self._database, position, self._queue.last_seq)
@@ -56,12 +80,19 @@ class TellPeople:
             rows = [row for row in rows if row[0] <= stored]
             if not rows:
                 return
-            self.expect_gaps()
-            self.tell(rows)
             position = rows[-1][0]
+            tell(self._events_of(rows), position)
+
+    def _tell_people(self, events: Events, position: int) -> None:
+        if self._people is not None:
+            self._people.take([event for _, event in events], self._queue.queue_id, position)
+
+    def _tell_outbox(self, events: Events, position: int) -> None:
+        if self._outbox is not None:
+            self._outbox.take(events, self._queue.queue_id, position)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file of people, which nobody else writes."""
         if self._people is not None:
             self._people.close()
 
@@ -70,8 +101,11 @@ class TellPeople:
         row = self._database.execute("select min(seq) from waiting").fetchone()
         return int(row[0]) if row[0] is not None else self._queue.last_seq() + 1
 
-    def _only_stored(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the events that the store has."""
+    def _events_of(self, rows: Sequence[Waiting]) -> Events:
+        """Return the rows' events with their numbers; where there may be gaps, those that the store has."""
+        events = [(seq, orjson.loads(event)) for seq, event in rows]
+        if not self._has_gaps:
+            return events
         sql = "select site, id from events where id in (select unnest($ids))"
-        stored = set(self._store.query(sql, {"ids": [event.get("id") for event in events]}))
-        return [event for event in events if (event.get("site"), event.get("id")) in stored]
+        stored = set(self._store.query(sql, {"ids": [event.get("id") for _, event in events]}))
+        return [(seq, event) for seq, event in events if (event.get("site"), event.get("id")) in stored]

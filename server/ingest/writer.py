@@ -7,7 +7,6 @@ with growing pauses; an event that the store refuses for good, or that the disk 
 
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -23,14 +22,13 @@ from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
 from server.ingest.erasure import Erasure
-from server.ingest.expiry import expire_ids
+from server.ingest.expiry import expire_ids, forget_old
 from server.ingest.histogram import SECONDS, SIZES, Histogram
-from server.ingest.people import People
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
-from server.ingest.queue_file import add_count, drop_rejected, forget_stored, open_database, set_aside
+from server.ingest.queue_file import add_count, forget_stored, open_database, set_aside
 from server.ingest.reading import Damaged, Waiting, read_waiting
-from server.ingest.rejected import REJECTED_KEPT_DAYS, RejectedEvent
-from server.ingest.telling import TellPeople
+from server.ingest.rejected import RejectedEvent
+from server.ingest.telling import Followers, Telling
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
 from server.storage.tombstones import FILE_NAME, Kind, add_tombstones
@@ -72,7 +70,7 @@ class Writer:
         path: Path,
         store: Store,
         *,
-        people: People | None = None,
+        followers: Followers | None = None,
         retention_days: int | None = None,
         clock: Clock = now_ms,
     ) -> None:
@@ -81,7 +79,8 @@ class Writer:
         self._clock = clock
         self._retention_days = retention_days
         self._database = open_database(path)
-        self._tell_people = TellPeople(people, queue, store, self._database)
+        followers = followers or Followers()
+        self._telling = Telling(followers, queue, store, self._database)
         self._position = -1
         self._told = -1
         self._last_rows = 0
@@ -89,7 +88,7 @@ class Writer:
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
         self._tombstones = path.with_name(FILE_NAME)
-        self._erasure = Erasure(path.parent, queue, store, people)
+        self._erasure = Erasure(path.parent, queue, store, followers)
         self._asking = threading.Lock()
         self._erasures: deque[Future[int]] = deque()
         self._keeping = threading.Lock()
@@ -150,7 +149,7 @@ class Writer:
         self._wake.set()
         self._thread.join()
         self._database.close()
-        self._tell_people.close()
+        self._telling.close()
 
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -183,7 +182,7 @@ class Writer:
         """Move one batch; return whether there may be more."""
         if self._position < 0:
             self._position = self._store.position(self._queue.queue_id)
-            self._tell_people.catch_up(self._position)
+            self._telling.catch_up(self._position)
             self._told = self._position
             self._forget(self._position)  # moved by a process that died before it could say so here
         try:
@@ -196,20 +195,21 @@ class Writer:
             return False
         self._last_rows = len(rows)
         self._append(rows)
-        self._tell_people.tell(rows)
         self._told = self._position
         self._forget(self._position)
         return is_full
 
     def _append(self, rows: Sequence[Waiting]) -> None:
-        """Add rows to the store; halve what it refuses until the one bad event is alone."""
+        """Add rows to the store and tell them; halve what it refuses until the one bad event is alone.
+
+        Told at once, because the queue forgets what is in front of an event that is set aside.
+        """
         last = rows[-1][0]
         started = time.perf_counter()
         try:
             erased = self._store.append([event for _, event in rows], self._queue.queue_id, last)
         except StoreRefused as error:
             if len(rows) == 1:
-                self._tell_people.expect_gaps()
                 self._set_aside(rows[0], "store_refused", str(error))
                 return
             middle = len(rows) // 2
@@ -218,8 +218,9 @@ class Writer:
             return
         self._position = last
         if erased:
-            self._tell_people.expect_gaps()
+            self._telling.expect_gaps()
             self._queue.change(lambda database: add_count(database, "erased", "", erased))
+        self._telling.tell(rows)
         state = self.state
         state.stored += len(rows)
         state.batch_events.observe(len(rows))
@@ -279,17 +280,10 @@ class Writer:
         if now < self._housekeeping_due_ms:
             return
         self._housekeeping_due_ms = now + _HOUR_MS
-        day = now // _DAY_MS - IDS_KEPT_DAYS
-        self._expiry = expire_ids(self._database, self._queue, day)
-        self._queue.change(lambda database: _delete_old_origins(database, day))
-        oldest = now - REJECTED_KEPT_DAYS * _DAY_MS
-        self._queue.change(lambda database: drop_rejected(database, "age", "received_at < ?", oldest))
+        self._expiry = expire_ids(self._database, self._queue, now // _DAY_MS - IDS_KEPT_DAYS)
+        forget_old(self._queue, now)
         if self._retention_days is not None:
             self._store.delete_before(now - self._retention_days * _DAY_MS)
-
-
-def _delete_old_origins(database: sqlite3.Connection, day: int) -> None:
-    database.execute("delete from session_origins where day < ?", (day,))
 
 
 def _fields_of(event: bytes) -> dict[str, Any]:

@@ -75,7 +75,13 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str
         clauses.append("instr(lower(person_id || ' ' || coalesce(properties, '')), lower(:text)) > 0")
         parameters["text"] = wanted.text
     for number, (name, value) in enumerate((wanted.properties or {}).items()):
-        clauses.append(f"cast(properties ->> :name{number} as text) = :value{number}")
+        if '"' in name:  # the one character that SQLite's paths cannot quote
+            raise BadRequest("bad_property", "A property that is asked for has no quotation mark in its name.")
+        # true and false are words; read as values they would be 1 and 0
+        clauses.append(
+            f"iif(json_type(properties, :name{number}) in ('true', 'false'), json_type(properties, :name{number}),"
+            f" cast(properties ->> :name{number} as text)) = :value{number}"
+        )
         parameters |= {f"name{number}": f'$."{name}"', f"value{number}": value}
     # clauses and order are constants of this module, values are parameters
     sql = (

@@ -8,7 +8,7 @@ import duckdb
 
 from server.storage.base import ErasedEvent
 from server.storage.duckdb_file import remove_file
-from server.storage.tombstones import Tombstone
+from server.storage.tombstones import MERGE, Tombstone
 
 _KINDS = {"visitor": "visitor_id", "user": "user_id"}
 
@@ -67,12 +67,20 @@ def rewrite(database: duckdb.DuckDBPyConnection, copy: Path) -> None:
 
 
 def _is_erased(table: str, salt: str) -> str:
-    """Return the condition that an event is one of those erased under a salt (hexadecimal digits)."""
+    """Return the condition that an event is one of those erased under a salt (hexadecimal digits).
+
+    Shape:  says of an event what `subjects_of` does (tombstones.py).
+    """
+    subjects = [(f"'{kind}'", f"{table}.{column}") for kind, column in _KINDS.items()]
+    for name in ("$from", "$to"):
+        kind = f"if({table}.props->>'$.\"{name}_kind\"' = 'visitor', 'visitor', 'user')"
+        value = f"if({table}.name = '{MERGE}', {table}.props->>'$.\"{name}\"', null)"
+        subjects.append((kind, value))
     conditions = []
-    for kind, column in _KINDS.items():
-        digest = f"sha256(concat_ws('/', '{salt}', {table}.site, '{kind}', {table}.{column}))"
+    for kind, value in subjects:
+        digest = f"sha256(concat_ws('/', '{salt}', {table}.site, {kind}, {value}))"
         conditions.append(
-            f"({table}.{column} is not null and exists (select 1 from erased where erased.digest = {digest}"  # noqa: S608 - the program's own texts
+            f"({value} is not null and exists (select 1 from erased where erased.digest = {digest}"  # noqa: S608 - the program's own texts
             f" and {table}.time <= epoch_ms(erased.erased_at)))"
         )
     return "(" + " or ".join(conditions) + ")"

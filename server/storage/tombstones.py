@@ -10,10 +10,10 @@ What was born until erased_at is gone and stays gone; what the same id does afte
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -21,6 +21,8 @@ from server.storage.migrations import sync_path
 
 FILE_NAME = "erased.jsonl"
 SALT_BYTES = 16
+MERGE = "$user_merged"
+NEVER = -(2**63)
 
 Kind = Literal["visitor", "user"]
 
@@ -90,3 +92,46 @@ def _append(path: Path, tombstones: Sequence[Tombstone]) -> None:
         os.fsync(file.fileno())
     if is_new:
         sync_path(path.parent)
+
+
+def subjects_of(event: Mapping[str, Any]) -> list[tuple[Kind, str]]:
+    """Return whom a stored event is about: erased with any of them.
+
+    Shape:  its visitor and its user; of a `$user_merged` also both of those who were merged, who may stand in its
+            properties alone. The store's own condition says the same in SQL.
+    """
+    found: list[tuple[Kind, str]] = []
+    if event.get("visitor_id") is not None:
+        found.append(("visitor", event["visitor_id"]))
+    if event.get("user_id") is not None:
+        found.append(("user", event["user_id"]))
+    if event["name"] == MERGE:
+        props = event.get("props") or {}
+        found += [
+            ("visitor" if props.get(f"{name}_kind") == "visitor" else "user", value)
+            for name in ("$from", "$to")
+            if isinstance(value := props.get(name), str)
+        ]
+    return found
+
+
+class Erased:
+    """Says whether somebody was erased at a moment. Shape: made of tombstones; ids that were looked for are kept."""
+
+    def __init__(self, tombstones: Iterable[Tombstone]) -> None:
+        self._until = {(each.site, each.kind, each.salt, each.digest): each.erased_at for each in tombstones}
+        self._salts = {salt for _, _, salt, _ in self._until}
+        self._known: dict[tuple[str, str, str], int] = {}
+
+    def covers(self, site: str, subjects: Iterable[tuple[str, str]], time_ms: int) -> bool:
+        """Return whether an event at this time is gone with one of its subjects."""
+        return any(self._erased_at(site, kind, value) >= time_ms for kind, value in subjects)
+
+    def _erased_at(self, site: str, kind: str, value: str) -> int:
+        key = (site, kind, value)
+        if key not in self._known:
+            found = (
+                self._until.get((site, kind, salt, digest_of(salt, site, kind, value)), NEVER) for salt in self._salts
+            )
+            self._known[key] = max(found, default=NEVER)
+        return self._known[key]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from server.errors import BadRequest, NotAuthorised
 from server.events.wire import decode
 from server.identity.signature import sign
-from server.ingest.backup import BackupError, make_backup
+from server.ingest.backup import BackupError, Sources, make_backup
 from server.web.answers import JsonAnswer
 from server.web.keys import Keys
 from server.web.queries import parts_of, store_of
@@ -35,10 +35,11 @@ async def post_backup(request: Request) -> Response:
     target = body.get("target") if isinstance(body, dict) else None
     if not isinstance(target, str) or not Path(target).is_absolute() or parts.writer is None:
         raise BadRequest("bad_target", "target is the absolute path of a new folder.")
+    sources = Sources(
+        data_dir=parts.settings.data_dir, store=store_of(request), writer=parts.writer, outbox=parts.outbox
+    )
     try:
-        sizes = await run_in_threadpool(
-            make_backup, parts.settings.data_dir, Path(target), store_of(request), parts.writer, parts.clock()
-        )
+        sizes = await run_in_threadpool(make_backup, sources, Path(target), parts.clock())
     except (BackupError, OSError) as error:
         raise BadRequest("backup_failed", str(error), "See that the folder is new and that there is room.") from error
     return JsonAnswer({"files": sizes})

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from server.errors import BadRequest
 from server.events.model import COLUMNS, Source
 from server.events.wire import decode
 from server.ingest.beacon import Beacon
+from server.ingest.checking import check_events
+from server.ingest.repeats import KeyedRequest, read_key
 from server.reports.events import list_events, stream_events, write_events
 from server.reports.filters import Filter
 from server.reports.names import list_names
@@ -25,28 +27,62 @@ from server.storage.base import Store
 from server.web.answers import JsonAnswer
 from server.web.beacons import events_of
 from server.web.collect import encode_outcome
+from server.web.parts import Parts
 from server.web.queries import parts_of, read_filter, read_limit, store_of, with_person
 from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+_TRIAL = {"1": True, "true": True, "0": False, "false": False}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def post_events(request: Request) -> Response:
-    """Take one event, a list, or {"events": […]}; the secret key may set time, address, agent and user."""
+    """Take one event, a list, or {"events": […]}; the secret key may set time, address, agent and user.
+
+    Shape:  `?validate=1` answers with the verdicts and stores nothing. With an Idempotency-Key the same request is
+            answered the same for a week, and another one under its key refused.
+    """
     parts = parts_of(request)
     site = parts.auth.site_of_key(request)
     head = RequestHead(request.scope)
-    value, is_odd = decode(await read_body(head, request.receive))
+    body = await read_body(head, request.receive)
+    value, is_odd = decode(body)
     envelope = value if isinstance(value, dict) else {}
     events = events_of(_listed(value))
     named = envelope.get("site", site.key) if "events" in envelope else site.key
     if named != site.key:
         raise BadRequest("other_site", f"This key writes to the site {site.key!r} only.", "Leave `site` out.")
     beacon = Beacon(site=site, source=Source.SERVER, received_ms=parts.clock(), is_trusted=True, is_odd=is_odd)
+    if _is_trial(request):
+        verdicts = await run_in_threadpool(check_events, parts.receiver.pipeline, parts.queue, beacon, events)
+        return Response(encode_outcome(verdicts), media_type="application/json", headers={"x-footfall-stored": "no"})
+    key = head.get(b"idempotency-key")
+    if key is not None:
+        return await _receive_once(parts, beacon, events, read_key(site.key, key, body))
     outcome = await parts.receiver.receive(beacon, events)
     return Response(encode_outcome(outcome), media_type="application/json")
+
+
+async def _receive_once(parts: Parts, beacon: Beacon, events: Sequence[Any], request: KeyedRequest) -> Response:
+    """Take the events of a request that has a key; answer as before where it was taken before."""
+    with parts.repeats.once(request) as known:
+        if known is not None:
+            return Response(known, media_type="application/json", headers={"idempotent-replayed": "true"})
+        outcome = await parts.receiver.receive(
+            beacon,
+            request.with_ids(events),
+            lambda database, found: parts.repeats.keep(database, request, encode_outcome(found)),
+        )
+    return Response(encode_outcome(outcome), media_type="application/json")
+
+
+def _is_trial(request: Request) -> bool:
+    """Return whether events are only to be checked. Errors: BadRequest for a word that might have meant either."""
+    given = request.query_params.get("validate", "0")
+    if given not in _TRIAL:
+        raise BadRequest("bad_validate", "validate is 1 or 0.")
+    return _TRIAL[given]
 
 
 async def get_events(request: Request) -> Response:

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import duckdb
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -10,7 +11,10 @@ from prometheus_client.registry import Collector
 
 from server.errors import Unavailable
 from server.ingest.histogram import Histogram
+from server.outgoing.subscriptions import count_deliveries
 from server.web.parts import Parts
+
+F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
 
 _NEWEST = "select site, epoch_ms(max(received_at)) from events group by site"
 
@@ -31,6 +35,7 @@ class Numbers(Collector):
         yield from self._requests()
         yield from self._queue()
         yield from self._store()
+        yield from self._webhooks()
         yield from self._sites()
 
     def _events(self) -> Iterator[Metric]:
@@ -80,6 +85,26 @@ class Numbers(Collector):
         if store is not None:
             yield _gauge("footfall_store_bytes", "Size of the store on disk.", store.size_bytes())
 
+    def _webhooks(self) -> Iterator[Metric]:
+        outbox = self._parts.outbox
+        if outbox is None:
+            return
+        with outbox.reading() as database:
+            counts = count_deliveries(database)
+        waiting = _by_webhook(GaugeMetricFamily, "waiting", "Deliveries that wait, or are under way.")
+        dead = _by_webhook(GaugeMetricFamily, "dead", "Deliveries that were given up and can be tried again.")
+        delivered = _by_webhook(CounterMetricFamily, "delivered", "Deliveries that have arrived.")
+        failed = _by_webhook(CounterMetricFamily, "failed", "Attempts that failed.")
+        dropped = _by_webhook(CounterMetricFamily, "dropped", "Dead deliveries beyond their bounds.")
+        for each in outbox.subscriptions():
+            names = [each.site, each.id]
+            waiting.add_metric(names, counts.get(each.id, (0, 0))[0])
+            dead.add_metric(names, counts.get(each.id, (0, 0))[1])
+            delivered.add_metric(names, each.delivered)
+            failed.add_metric(names, each.failed)
+            dropped.add_metric(names, each.dropped)
+        yield from (waiting, dead, delivered, failed, dropped)
+
     def _sites(self) -> Iterator[Metric]:
         _read_newest(self._parts)
         newest = dict(self._parts.accounts.last_received_ms)
@@ -117,6 +142,10 @@ def _ignored_notices(counts: Mapping[tuple[str, str], int]) -> Metric:
     for labels, count in sorted(dict(counts).items()):
         family.add_metric(labels, count)
     return family
+
+
+def _by_webhook(family: type[F], name: str, text: str) -> F:
+    return family(f"footfall_webhook_{name}", text, labels=["site", "webhook"])
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

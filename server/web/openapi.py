@@ -90,6 +90,7 @@ def _paths() -> dict[str, Json]:
         "/api/rejected/replay": {
             "post": _KEY | _operation("Replay rejected events", {"type": "object"}, body=_REPLAY),
         },
+        **_webhooks(),
         "/api/backup": {
             "post": _operation("Write a backup on the server's machine; `footfall backup` does it", {"type": "object"})
         },
@@ -133,6 +134,34 @@ def _users() -> dict[str, Json]:
             "post": _KEY | _operation("Change one person's properties", person, body=operations)
         },
         "/api/users/{id}/merge": {"post": _KEY | _operation("Merge one person into another", person, body=into)},
+    }
+
+
+def _webhooks() -> dict[str, Json]:
+    """Return the paths of outgoing webhooks."""
+    told: Json = {"type": "object"}
+    wanted: Json = {"url": {**_TEXT, "format": "uri"}, "events": {"oneOf": [{"const": "*"}, _list(_TEXT)]}}
+    made: Json = {"type": "object", "required": ["url", "events"], "properties": wanted}
+    changed: Json = {"type": "object", "properties": {**wanted, "active": {"type": "boolean"}}}
+    chosen: Json = {"ids": {**_list({"type": "integer"}), "maxItems": 1000}, "all": {"type": "boolean"}}
+    listed = {"state": {"enum": ["dead", "waiting"], "default": "dead"}} | _PAGING
+    one = "/api/webhooks/{id}"
+    return {
+        "/api/webhooks": {
+            "get": _KEY | _operation("The site's webhooks", told),
+            "post": _KEY | _operation("Send events somewhere; tells the secret", told, body=made),
+        },
+        one: {
+            "get": _KEY | _operation("One webhook, and how it goes", told),
+            "patch": _KEY | _operation("Change a webhook", told, body=changed),
+            "delete": _KEY | _operation("Remove a webhook and what waits for it", told),
+        },
+        f"{one}/secret": {"post": _KEY | _operation("Replace the secret; the old one signs for a day", told)},
+        f"{one}/test": {"post": _KEY | _operation("Send a test event now", told)},
+        f"{one}/deliveries": {"get": _KEY | _operation("What is dead or waits", told, query=listed)},
+        f"{one}/redeliver": {
+            "post": _KEY | _operation("Try dead deliveries again", told, body={"type": "object", "properties": chosen})
+        },
     }
 
 

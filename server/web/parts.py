@@ -11,7 +11,10 @@ from server.ingest.accounts import Accounts
 from server.ingest.live import Live
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
+from server.ingest.repeats import Repeats
 from server.ingest.writer import Writer
+from server.outgoing.outbox import Outbox
+from server.outgoing.sender import Sender
 from server.settings import Settings
 from server.sites import Site
 from server.storage.base import Store
@@ -22,7 +25,7 @@ from server.web.script import Script
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a request may need. Shape: store and writer are None in the role `collect`."""
+    """Everything a request may need. Shape: store, writer, outbox and sender are None in the role `collect`."""
 
     settings: Settings
     clock: Clock
@@ -36,6 +39,9 @@ class Parts:
     live: Live
     queue: Queue
     receiver: Receiver
+    repeats: Repeats
     store: Store | None
     writer: Writer | None
+    outbox: Outbox | None
+    sender: Sender | None
     geo_watch: Repeated | None

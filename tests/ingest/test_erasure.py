@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.settings import Settings
 from server.web.parts import Parts
 from tests.conftest import StandingClock, wait_until_stored
-from tests.factories import make_batch, make_event
+from tests.factories import NOW_MS, make_batch, make_event
 
 Stored = Callable[..., list[dict[str, Any]]]
 CANARY = "canary-of-the-visitor-7f3a9"
@@ -75,13 +76,14 @@ def test_the_tombstone_is_applied_to_an_older_state(
     client: TestClient, parts: Parts, settings: Settings, tmp_path: Path, clock: StandingClock
 ) -> None:
     """As a restore of an older backup leaves it: the files of before the erasure, and the tombstones of after it."""
-    from server.ingest.backup import make_backup
+    from server.ingest.backup import Sources, make_backup
     from server.restoring import restore
 
     plant(client)
     assert parts.store is not None
     assert parts.writer is not None
-    make_backup(settings.data_dir, tmp_path / "copy", parts.store, parts.writer, clock())
+    sources = Sources(data_dir=settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
+    make_backup(sources, tmp_path / "copy", clock())
     erase(parts)
     other = tmp_path / "other"
     other.mkdir()
@@ -93,6 +95,24 @@ def test_the_tombstone_is_applied_to_an_older_state(
         send(restored, "somebody", name="New")
         wait_until_stored(restored)
         assert files_with_canary(other) == []
+
+
+@pytest.mark.parametrize("side", ["$from", "$to"])
+def test_a_merge_that_names_the_erased_in_its_properties_alone_goes_too(
+    client: TestClient, parts: Parts, settings: Settings, secret: dict[str, str], side: str
+) -> None:
+    other = {"$from": "other", "$to": "other", "$from_kind": "user", "$to_kind": "user"}
+    for props in ({**other, side: CANARY, f"{side}_kind": "visitor"}, {**other, "$from": "a", "$to": "b"}):
+        event = {"name": "$user_merged", "props": props}
+        assert client.post("/api/events", json=event, headers=secret).json()["accepted"] == 1
+    wait_until_stored(client)
+    assert files_with_canary(settings.data_dir)
+    assert erase(parts) == 1
+    assert files_with_canary(settings.data_dir) == []
+    late = {"name": "$user_merged", "time": NOW_MS - 1000, "props": {**other, side: CANARY, f"{side}_kind": "visitor"}}
+    client.post("/api/events", json=late, headers=secret)
+    wait_until_stored(client)
+    assert parts.queue.counts().erased == 1
 
 
 def _values(settings: Settings) -> dict[str, Any]:

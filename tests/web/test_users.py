@@ -156,6 +156,7 @@ def test_merging_leads_both_ids_to_one_person_and_a_circle_ends(ask: Ask, client
     assert client.post("/api/users/a/merge", json={"into": "b"}, headers=secret).json()["merged"] is True
     assert ask("/api/users/a")["properties"] == {"a": 1, "b": 1}
     assert client.post("/api/users/b/merge", json={"into": "a"}, headers=secret).json()["merged"] is False
+    assert len(ask("/api/events", name="$user_merged")["events"]) == 1
     assert {each["name"] for each in ask("/api/events", user_id="a")["events"]} == {"Of a", "Of b"}
     assert ask("/api/users/a") == ask("/api/users/b")
 

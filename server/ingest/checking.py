@@ -1,0 +1,36 @@
+"""What would become of events, without storing, counting or telling anybody anything. Called by web."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from server.errors import EventRejected
+from server.ingest.beacon import Beacon
+from server.ingest.origins import Origins
+from server.ingest.pipeline import Pipeline
+from server.ingest.queue import Queue
+from server.ingest.receive import Outcome, list_warnings, refuse
+
+
+def check_events(pipeline: Pipeline, queue: Queue, beacon: Beacon, events: Sequence[Any]) -> Outcome:
+    """Return the verdicts that these events would get now; blocks shortly. Errors: sqlite3.Error.
+
+    Shape:  as of a receipt: an id that is repeated among them is a duplicate after its first.
+    """
+    # origins of its own: a session must not remember what brought an event that never was
+    trying = replace(pipeline, origins=Origins(lambda _: None))
+    ids: list[tuple[str, str]] = []
+    outcome = Outcome(0, 0, [], [])
+    for index, raw in enumerate(events):
+        try:
+            draft = trying.run(beacon, raw)
+        except EventRejected as error:
+            refusal = refuse(beacon, raw, error, trying.ip_policy)
+            verdict = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
+            outcome.rejected.append(verdict)
+            continue
+        ids.append((draft.event["site"], draft.event["id"]))
+        outcome.warnings += list_warnings(index, draft.corrections)
+    new = set(ids) - queue.known_ids(set(ids))
+    outcome.accepted, outcome.duplicate = len(new), len(ids) - len(new)
+    return outcome

@@ -1,0 +1,42 @@
+"""When a delivery that failed is tried again. Pure; the dates are in docs/webhooks_out.md."""
+
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+DELAYS_S = (5, 30, 120, 900, 3_600, 21_600, 86_400)
+"""Pauses after the first, second … failed attempt; after one more the delivery is dead."""
+
+JITTER = 0.2
+LONGEST_RETRY_AFTER_S = 86_400
+
+
+def delay_ms(failures: int, retry_after_s: float | None, random: Callable[[], float]) -> int | None:
+    """Return the pause before the next attempt, None when there is none.
+
+    Shape:  failures counts the attempts so far, at least 1; random returns 0 to 1. A target may ask for a longer pause
+            than the schedule has, up to LONGEST_RETRY_AFTER_S, never for a shorter one.
+    """
+    if failures > len(DELAYS_S):
+        return None
+    pause_s = DELAYS_S[failures - 1] * (1 + JITTER * random())
+    if retry_after_s is not None:
+        pause_s = max(pause_s, min(retry_after_s, LONGEST_RETRY_AFTER_S))
+    return round(pause_s * 1000)
+
+
+def longest_wait_ms() -> int:
+    """Return how long the pauses are together: who has waited longer behind a target that is away goes with it."""
+    return int(sum(DELAYS_S) * 1000)
+
+
+def read_retry_after(text: str | None, now_ms: int) -> float | None:
+    """Return the seconds that a Retry-After header asks for, None where there is none. Source: RFC 9110, 10.2.3."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdecimal() and len(text) < 10:  # noqa: PLR2004 - thirty years, in digits
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now_ms / 1000)
+    except (ValueError, OverflowError, OSError):
+        return None
