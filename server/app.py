@@ -5,11 +5,13 @@
 itself with its first request then.
 """
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from starlette.applications import Starlette
@@ -42,7 +44,7 @@ from server.storage.duckdb import DuckDBStore
 from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
-from server.web.collect import Collect
+from server.web.collect import Answer, Collect, take_batch
 from server.web.keys import complete_sites, open_keys
 from server.web.parts import Parts
 from server.web.script import Script
@@ -64,6 +66,7 @@ class Application(Starlette):
         self._collect_paths = frozenset({settings.collect_path, settings.collect_path + "/"})
         if settings.role == "app":
             self._collect_paths = frozenset()
+        self.express_targets = frozenset(path.encode() for path in self._collect_paths)
         super().__init__(
             routes=create_routes(settings),
             lifespan=_lifespan,
@@ -92,6 +95,10 @@ class Application(Starlette):
                 return
             send = _counting(parts.accounts.answers, send)
         await super().__call__(scope, receive, send)
+
+    def take_express(self, scope: dict[str, Any], body: bytes, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
+        """Answer the body of a POST to `/collect` that came whole, see `express.py`."""
+        take_batch(self.start(), scope, body, loop, answer)
 
 
 def _counting(answers: Counter[int], send: Send) -> Send:

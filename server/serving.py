@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
-from server.app import create_app
+from server.app import Application, create_app
 from server.errors import FootfallError, SettingsError
 from server.restoring import folder_in_use
 from server.settings import Settings
+from server.web.express import express_protocol
 from server.web.parts import Parts
 
 GRACE_S = 10
@@ -57,7 +58,7 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=express_protocol(app) if isinstance(app, Application) else "httptools",
         ws="none",
         log_level="warning",
         access_log=False,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from server.errors import Unavailable
 from server.ingest.queue_schema import SET_ASIDE
 from server.ingest.rejected import RejectedEvent
 
@@ -19,6 +20,8 @@ BUSY_TIMEOUT_MS = 5_000
 FILL_BYTES = 1024 * 1024
 STATEMENT_ROWS = (256, 64, 16, 4, 1)
 _UUID_LENGTH = 36
+
+OnEnd = Callable[[Unavailable | None], None]
 
 
 class Record(NamedTuple):
@@ -33,14 +36,15 @@ class Record(NamedTuple):
 class Submission:
     """What one request wants to have committed, and who waits for it.
 
-    Shape:  `is_new` is filled by the committer: one truth value for each record, False for a duplicate. On the event
-            loop `future` is waited for, in other threads `done`.
+    Shape:  `is_new` is filled by the committer: one truth value for each record, False for a duplicate. `on_end` is
+            called in the event loop `loop`, with None or with what was wrong; in other threads `done` is waited for.
     """
 
     records: Sequence[Record]
     rejected: Sequence[RejectedEvent] = ()
     origins: Sequence[tuple[str, str, bytes]] = ()
-    future: "asyncio.Future[list[bool]] | None" = None
+    loop: asyncio.AbstractEventLoop | None = None
+    on_end: "OnEnd | None" = None
     done: "Future[None] | None" = None
     size_bytes: int = 0
     is_new: list[bool] = field(default_factory=list)
