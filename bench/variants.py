@@ -80,7 +80,14 @@ def create_one_by_one(settings: Settings) -> Application:
     def limit(parts: Parts) -> Queue:
         queue = parts.queue
         take_all = queue._take  # noqa: SLF001 - the one place that decides how much a transaction holds
-        _replace(queue, "_take", lambda: islice(take_all(), 1))
+
+        def take_one() -> list[Submission]:
+            taken = list(islice(take_all(), 1))
+            if queue._pending:  # noqa: SLF001 - what was left has no other call than this one
+                queue._wake.set()  # noqa: SLF001 - as above
+            return taken
+
+        _replace(queue, "_take", take_one)
         return queue
 
     return _create_with(settings, limit)

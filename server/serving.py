@@ -21,6 +21,8 @@ from server.web.parts import Parts
 GRACE_S = 10
 BACKLOG = 2048
 GC_THRESHOLD = 50_000
+# how long a thread may keep the interpreter while another waits for it: the writer must not hold up answers for 5 ms
+SWITCH_S = 0.0005
 
 log = logging.getLogger("footfall")
 
@@ -37,6 +39,7 @@ class _Server(uvicorn.Server):
         """Start, then tell where."""
         await super().startup(sockets)
         _calm_collector()
+        sys.setswitchinterval(SWITCH_S)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             sys.stdout.write(_greeting(self._app.state.parts, host, port, shows_demo=self._shows_demo))

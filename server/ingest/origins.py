@@ -52,6 +52,11 @@ class Origins:
         self._known: OrderedDict[OriginKey, Origin] = OrderedDict()
         self._new: dict[OriginKey, Origin] = {}
 
+    def known(self, site: str, session_id: str | None) -> Origin | None:
+        """Return a session's origin where it is in memory and cannot change any more, else None."""
+        found = self._known.get((site, session_id)) if session_id is not None else None
+        return found if found is not None and found.is_known() else None
+
     def of_session(self, site: str, session_id: str | None, own: Origin) -> Origin:
         """Return the session's origin, which is the event's own where the session has none yet."""
         if session_id is None:

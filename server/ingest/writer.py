@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from server.background import step_back
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
@@ -153,6 +154,7 @@ class Writer:
         self._tell_people.close()
 
     def _run(self) -> None:
+        step_back()
         pause_s = FIRST_PAUSE_S
         while True:
             self._wake.wait(POLL_S)  # the time-out finds what other processes put into the queue
