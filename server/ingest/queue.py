@@ -70,12 +70,14 @@ log = logging.getLogger("footfall.queue")
 class Queue:
     """Owns the file, the committer thread and its connection.
 
+    Shape:  is_shared says that other processes put events into the same file.
     Errors: Unavailable from `submit` when the event cannot be made durable now; SchemaError when the file is of a
             newer version.
     """
 
-    def __init__(self, path: Path, *, clock: Clock = now_ms) -> None:
+    def __init__(self, path: Path, *, is_shared: bool = False, clock: Clock = now_ms) -> None:
         self._path = path
+        self.is_shared = is_shared
         self._clock = clock
         self._on_commit: Callable[[], None] = lambda: None
         self._pending: deque[Submission] = deque()

@@ -18,11 +18,15 @@ from server.storage.base import Store
 from server.web.auth import Auth
 from server.web.keys import Keys
 from server.web.script import Script
+from server.web.shares import Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a request may need. Shape: store and writer are None in the role `collect`."""
+    """Everything a request may need.
+
+    Shape:  store and writer are None in the role `collect`; shares and telling where one process does all.
+    """
 
     settings: Settings
     clock: Clock
@@ -39,3 +43,5 @@ class Parts:
     store: Store | None
     writer: Writer | None
     geo_watch: Repeated | None
+    shares: Shares | None = None
+    telling: Repeated | None = None
