@@ -7,17 +7,15 @@ catalogue's rules, which see the facts that the server added.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from server.enrich import bots, campaign, client_ip, referrer, user_agent
+from server.enrich import campaign, client_ip, referrer
+from server.enrich.browser_columns import browser_columns
 from server.enrich.channels import channel_of
 from server.enrich.geo import Geo
-from server.enrich.hints import Hints
 from server.enrich.page_url import split_url
-from server.enrich.parsed_agent import MAX_USER_AGENT_CHARS
 from server.errors import EventRejected
 from server.events.catalogue import Catalogue, check_attributes
 from server.events.model import COLUMNS, OPERATIONS, Source
@@ -174,21 +172,7 @@ def add_browser(_: Pipeline, draft: Draft) -> None:
     beacon = draft.beacon
     text = read_text(draft, "user_agent", draft.raw.get("user_agent")) if beacon.is_trusted else beacon.user_agent
     is_webdriver = beacon.context.get("webdriver") is True
-    draft.event.update(_browser_columns((text or "")[:MAX_USER_AGENT_CHARS], is_webdriver, beacon.hints))
-
-
-@lru_cache(maxsize=2048)  # as many as the caches of what is asked here, which hold 98 % of real traffic
-def _browser_columns(text: str, is_webdriver: bool, hints: Hints) -> Mapping[str, str | None]:  # noqa: FBT001 - part of the cache's key
-    found = user_agent.describe(text, hints)
-    return {
-        "browser": found.browser,
-        "browser_version": found.browser_version,
-        "os": found.os,
-        "os_version": found.os_version,
-        "device": found.device,
-        "device_type": found.device_type,
-        "bot": bots.bot_reason(text, is_webdriver, hints),
-    }
+    draft.event.update(browser_columns(text, beacon.hints, is_webdriver=is_webdriver))
 
 
 def add_screen(_: Pipeline, draft: Draft) -> None:
