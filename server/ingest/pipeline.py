@@ -30,6 +30,7 @@ from server.settings import IpPolicy
 
 SKEW_TOLERATED_MS = 2_000
 TOLD_ELSEWHERE = {"$session_start": ("$referrer", "$resolution"), "$page_view": ("$referrer_domain",)}
+_SCREEN_COLUMNS = ("resolution", "language", "timezone")
 NO_USER_IDS = frozenset({"", "0", "undefined", "null", "none", "nil", "nan", "true", "false", "[object object]"})
 OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
 
@@ -177,12 +178,18 @@ def add_browser(_: Pipeline, draft: Draft) -> None:
 
 def add_screen(_: Pipeline, draft: Draft) -> None:
     """Set what only the browser knows: resolution, language, time zone."""
-    context = draft.beacon.context
-    for column in ("resolution", "language", "timezone"):
-        value = context.get(column)
-        if value is None and draft.beacon.is_trusted:
+    beacon, event = draft.beacon, draft.event
+    if beacon.screen is not None:
+        event.update(beacon.screen)
+        return
+    before = len(draft.corrections)
+    for column in _SCREEN_COLUMNS:
+        value = beacon.context.get(column)
+        if value is None and beacon.is_trusted:
             value = draft.raw.get(column)
-        draft.event[column] = read_short_text(draft, column, value)
+        event[column] = read_short_text(draft, column, value)
+    if not beacon.is_trusted and len(draft.corrections) == before:  # the same for the request's other events
+        beacon.screen = {column: event[column] for column in _SCREEN_COLUMNS}
 
 
 def add_place(pipeline: Pipeline, draft: Draft) -> None:
