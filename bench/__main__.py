@@ -34,7 +34,7 @@ def main() -> int:
     report = create_report(results, plan, notes)
     print(report)
     if chosen.write:
-        write_page(report)
+        write_page(f"{report}\n\n![What a request costs each variant](performance.svg)")
         write_chart(results)
     return 0
 

@@ -54,7 +54,7 @@ def main() -> int:
     table = _table(steps)
     print(table)
     if chosen.write:
-        write_page(table, BEGIN, END)
+        write_page(f"{table}\n\n![What an event costs as the store grows](growth.svg)", BEGIN, END)
         rows = [(f"{step.events:,} events", step.cpu_us) for step in steps]
         CHART.write_text(bar_chart("Processor time for one event, by the size of the store", rows, "µs"), "utf-8")
     return 0

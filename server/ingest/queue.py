@@ -11,7 +11,7 @@ Group commit
     one transaction; as soon as the fsync returns it does so again. There is no timer: a lone request waits for
     one fsync, a thousand at once share one. What the event loop is still reading belongs to the group: the committer
     is woken when a turn of the loop has brought no request, which is at once when there is no other, or when ENOUGH
-    are waiting (measured: half as many commits, each of which costs as much as five requests).
+    (or ENOUGH_BYTES) are waiting (measured: half as many commits, each of which costs as much as five requests).
     Several processes may share the file; SQLite's write lock orders them.
 
 Exactly once
@@ -62,6 +62,7 @@ IDS_KEPT_DAYS = 35
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 PROBE_S = 1.0
 ENOUGH = 128
+ENOUGH_BYTES = 256 * 1024  # batches take longer to read than single events: the first must not wait for many
 _DAY_MS = 24 * 3600 * 1000
 
 log = logging.getLogger("footfall.queue")
@@ -147,7 +148,8 @@ class Queue:
 
     def _wake_when_quiet(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
         """Wake the committer once a turn of the loop has brought nothing new, or enough is waiting."""
-        if seen != self._submitted and len(self._pending) < ENOUGH:
+        has_room = len(self._pending) < ENOUGH and self._taken_bytes - self._ended_bytes < ENOUGH_BYTES
+        if has_room and seen != self._submitted:
             loop.call_soon(self._wake_when_quiet, loop, self._submitted)
             return
         self._waking = None
