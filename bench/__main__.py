@@ -9,13 +9,13 @@ from pathlib import Path
 
 from bench.contestants import FOOTFALL, LOAD_CORE, all_contestants, pin, start_contestant
 from bench.measure import FULL, QUICK, Plan, Results, measure
-from bench.report import ROOT, create_report, write_page
+from bench.report import ROOT, create_report, write_chart, write_page
 
 
 def main() -> int:
     """Measure, print the report and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under 40 s, and rough; the whole run takes 4 minutes")
+    parser.add_argument("--quick", action="store_true", help="under a minute, and rough; the whole run takes 6 minutes")
     parser.add_argument("--write", action="store_true", help="write the report into docs/performance.md")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "data", help="on the disk to measure; what is made there is removed"
@@ -34,7 +34,8 @@ def main() -> int:
     report = create_report(results, plan, notes)
     print(report)
     if chosen.write:
-        write_page(report)
+        write_page(f"{report}\n\n![What a request costs each variant](performance.svg)")
+        write_chart(results)
     return 0
 
 

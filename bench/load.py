@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from time import perf_counter, process_time
 
-from bench.traffic import Stamps, Template
+from bench.traffic import AnyTemplate, Stamps
 
 RECEIVE_BYTES = 65_536
 STALL_S = 10.0
@@ -90,12 +90,12 @@ def _body_length(head: bytes) -> int:
     return int(head[start + len(_LENGTH) :].split(b"\r\n", 1)[0]) if start >= 0 else 0
 
 
-def run_closed(port: int, templates: Sequence[Template], connections: int, seconds: float) -> Block:
+def run_closed(port: int, templates: Sequence[AnyTemplate], connections: int, seconds: float) -> Block:
     """Keep every connection busy: the next request follows the answer."""
     return _Run(port, templates, connections).closed(seconds)
 
 
-def run_open(port: int, templates: Sequence[Template], connections: int, seconds: float, rate: float) -> Block:
+def run_open(port: int, templates: Sequence[AnyTemplate], connections: int, seconds: float, rate: float) -> Block:
     """Send at a fixed rate whatever the server does. Units: rate is requests per second."""
     return _Run(port, templates, connections).open(seconds, rate)
 
@@ -103,7 +103,7 @@ def run_open(port: int, templates: Sequence[Template], connections: int, seconds
 class _Run:
     """One stretch of load."""
 
-    def __init__(self, port: int, templates: Sequence[Template], connections: int) -> None:
+    def __init__(self, port: int, templates: Sequence[AnyTemplate], connections: int) -> None:
         self._templates = cycle(templates)
         self._stamps = Stamps()
         self._poll = select.epoll()

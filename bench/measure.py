@@ -13,11 +13,13 @@ from pathlib import Path
 
 from bench.contestants import FOOTFALL, Contestant, busy_s
 from bench.load import Block, run_closed, run_open
-from bench.traffic import Template, batch_templates, single_templates
+from bench.traffic import AnyTemplate, PackedTemplate, Template, batch_templates, single_templates
 
 CONNECTIONS = 64
 BATCH_CONNECTIONS = 16
+SWEEP = (1, 8, 64, 512)
 LEAD_IN_S = 0.4
+WARM_UP_S = 1.0
 FDATASYNC_BYTES = 4096
 
 
@@ -49,6 +51,10 @@ class Results:
     singles: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
     cpu_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     batches: list[Block] = field(default_factory=list)
+    batches_cpu_s: list[float] = field(default_factory=list)
+    packed: list[Block] = field(default_factory=list)
+    packed_cpu_s: list[float] = field(default_factory=list)
+    sweep: dict[int, list[Block]] = field(default_factory=lambda: defaultdict(list))
     half_load: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
     fdatasync_s: list[float] = field(default_factory=list)
     disturbances: list[float] = field(default_factory=list)
@@ -63,7 +69,8 @@ def measure(contestants: Mapping[str, Contestant], plan: Plan, folder: Path, tel
     singles, batches = single_templates(), batch_templates()
     tell("warming up")
     for contestant in contestants.values():
-        _closed(contestant, singles, plan.block_s / 2)
+        with contestant.turn():
+            warm_up(contestant.port)
     _closed(contestants[FOOTFALL], batches, plan.block_s / 2, BATCH_CONNECTIONS)
     order = list(contestants.values())
     for number in range(plan.rounds):
@@ -76,11 +83,31 @@ def measure(contestants: Mapping[str, Contestant], plan: Plan, folder: Path, tel
             results.disturbances.append(max(others_s, 0) / (time.perf_counter() - before[1]))
             results.singles[contestant.name].append(block)
             results.cpu_s[contestant.name].append(cpu_s / block.requests)
-        results.batches.append(_closed(contestants[FOOTFALL], batches, plan.block_s, BATCH_CONNECTIONS)[0])
+        _measure_other_loads(contestants[FOOTFALL], plan, singles, batches, results)
         results.loaded_bytes = max(results.loaded_bytes, contestants[FOOTFALL].rss_bytes())
         results.fdatasync_s += time_fdatasync(folder, plan.fdatasyncs)
     _measure_half_load(contestants, plan, singles, results, tell)
     return results
+
+
+def _measure_other_loads(
+    footfall: Contestant, plan: Plan, singles: Sequence[Template], batches: Sequence[Template], results: Results
+) -> None:
+    """Send Footfall batches, packed requests, and single ones over few and many connections."""
+    block, cpu_s = _closed(footfall, batches, plan.block_s, BATCH_CONNECTIONS)
+    results.batches.append(block)
+    results.batches_cpu_s.append(cpu_s / block.events)
+    block, cpu_s = _closed(footfall, [PackedTemplate(each) for each in singles], plan.block_s)
+    results.packed.append(block)
+    results.packed_cpu_s.append(cpu_s / block.requests)
+    for connections in SWEEP:
+        results.sweep[connections].append(_closed(footfall, singles, plan.block_s / 2, connections)[0])
+
+
+def warm_up(port: int) -> None:
+    """Have a server build what its first visitors make it build, which takes a second on a busy machine."""
+    while not run_closed(port, single_templates(), CONNECTIONS, WARM_UP_S).requests:
+        pass
 
 
 def time_fdatasync(folder: Path, count: int) -> list[float]:
@@ -122,7 +149,10 @@ def _measure_half_load(
 
 
 def _closed(
-    contestant: Contestant, templates: Sequence[Template], seconds: float, connections: int = CONNECTIONS
+    contestant: Contestant,
+    templates: Sequence[AnyTemplate],
+    seconds: float,
+    connections: int = CONNECTIONS,
 ) -> tuple[Block, float]:
     """Return the block and the processor time that the server took for it."""
     with contestant.turn():

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from bench.chart import bar_chart
 from bench.contestants import FOOTFALL
 from bench.measure import CONNECTIONS, Plan, Results
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
+CHART = ROOT / "docs" / "performance.svg"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MB = 1_000_000
 QUIET = 0.1
@@ -55,17 +57,26 @@ def create_report(results: Results, plan: Plan, notes: Sequence[str]) -> str:
         *_table(("Figure", "median", "min … max", "budget", ""), _figures(results)),
         "",
         *_table(("Variant", "requests/s", "min … max", "processor µs per request"), _variants(results)),
+        "",
+        *_table(("Connections", "requests/s", "min … max", "acknowledgement p50"), _sweep(results)),
     ]
     return "\n".join(lines)
 
 
-def write_page(report: str) -> None:
-    """Replace what stands between the page's marks. Errors: ValueError when the marks are gone."""
+def write_page(report: str, begin: str = BEGIN, end: str = END) -> None:
+    """Replace what stands between two of the page's marks. Errors: ValueError when they are gone."""
     text = PAGE.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{PAGE.name} has lost its marks {BEGIN} and {END}")
-    head, rest = text.split(BEGIN, 1)
-    PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+    if begin not in text or end not in text:
+        raise ValueError(f"{PAGE.name} has lost its marks {begin} and {end}")
+    head, rest = text.split(begin, 1)
+    PAGE.write_text(f"{head}{begin}\n{report}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+
+
+def write_chart(results: Results) -> None:
+    """Draw what a request costs each variant."""
+    rows = [(name, median(costs) * 1e6) for name, costs in results.cpu_s.items()]
+    title = "Processor time for one request of one event"
+    CHART.write_text(bar_chart(title, sorted(rows, key=lambda row: row[1]), "µs"), encoding="utf-8")
 
 
 def _ratios(results: Results) -> list[Row]:
@@ -77,6 +88,7 @@ def _ratios(results: Results) -> list[Row]:
         return replace(_at_least(what, values, limit), by_processor_time=f"{median(costs):.2f}")
 
     batches = _quotients([block.events_per_s for block in results.batches], own)
+    batches_by_cpu = median(_quotients(results.cpu_s[FOOTFALL], results.batches_cpu_s))
     fastest_s = median(results.fdatasync_s) + median(block.latency_s(0.5) for block in results.half_load["bare"])
     slowest = [block.latency_s(0.99) / fastest_s for block in results.half_load[FOOTFALL]]
     return [
@@ -84,7 +96,10 @@ def _ratios(results: Results) -> list[Row]:
         over("… ÷ the same pipeline, discarding at the end", "discarding", 0.7),
         over("… ÷ acknowledging from memory, written every 10 s", "memory", 0.85),
         over("… ÷ one transaction for each request", "one-by-one", 3),
-        _at_least("events/s in batches of 100 ÷ single events/s", batches, 8),
+        replace(
+            _at_least("events/s in batches of 100 ÷ single events/s", batches, 8),
+            by_processor_time=f"{batches_by_cpu:.2f}",
+        ),
         _at_most("enrichment's share of a request's processor time", _enrichment_shares(results), 0.25),
         _at_most("p99 at half load ÷ (p50 of fdatasync + p50 of the bare stack)", slowest, 3),
     ]
@@ -103,6 +118,9 @@ def _figures(results: Results) -> list[Row]:
     idle_mb, loaded_mb = results.idle_bytes / MB, results.loaded_bytes / MB
     return [
         _row("events/s, batches of 100", [block.events_per_s for block in results.batches], "{:,.0f}"),
+        _row("processor µs per event, batches of 100", [each * 1e6 for each in results.batches_cpu_s], "{:.0f}"),
+        _row("requests/s, single events packed with gzip", [each.requests_per_s for each in results.packed], "{:,.0f}"),
+        _row("processor µs per request, packed", [each * 1e6 for each in results.packed_cpu_s], "{:.0f}"),
         _milliseconds("acknowledgement p50, full load", [block.latency_s(0.5) for block in own]),
         _milliseconds("acknowledgement p99, full load", [block.latency_s(0.99) for block in own]),
         _milliseconds(
@@ -135,6 +153,15 @@ def _variants(results: Results) -> list[Row]:
         speed = _row(name, [block.requests_per_s for block in blocks], "{:,.0f}")
         cost = _row("", [seconds * 1e6 for seconds in results.cpu_s[name]], "{:.0f}")
         rows.append(Row(name, speed.value, speed.spread, f"{cost.value} ({cost.spread})"))
+    return rows
+
+
+def _sweep(results: Results) -> list[Row]:
+    rows = []
+    for connections, blocks in results.sweep.items():
+        speed = _row(f"{connections}", [block.requests_per_s for block in blocks], "{:,.0f}")
+        waits = _milliseconds("", [block.latency_s(0.5) for block in blocks])
+        rows.append(Row(speed.what, speed.value, speed.spread, waits.value))
     return rows
 
 

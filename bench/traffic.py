@@ -3,6 +3,7 @@
 A Template is made once and rendered for every request, so that the generator stays far cheaper than the server.
 """
 
+import gzip
 import random
 import tomllib
 from collections.abc import Sequence
@@ -67,6 +68,28 @@ class Template:
         for index in self.ids:
             pieces[index] = stamps.new_id()
         return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTemplate:
+    """A request whose body is packed with gzip when it is rendered, as a server's client sends it."""
+
+    plain: Template
+
+    @property
+    def events(self) -> int:
+        """Return how many events the request brings."""
+        return self.plain.events
+
+    def render(self, stamps: "Stamps") -> bytes:
+        """Return the request with the present time and new ids."""
+        head, _, body = self.plain.render(stamps).partition(b"\r\n\r\n")
+        packed = gzip.compress(body, 1, mtime=0)
+        lines = [line for line in head.split(b"\r\n") if not line.startswith(b"content-length:")]
+        return b"\r\n".join([*lines, b"content-length: %d\r\n\r\n" % len(packed)]) + packed
+
+
+AnyTemplate = Template | PackedTemplate
 
 
 class Stamps:

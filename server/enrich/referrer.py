@@ -8,6 +8,7 @@ from server.enrich.channels import listed_domain
 from server.enrich.page_url import split_url
 from server.enrich.public_suffix import MAX_HOST_CHARS, registrable_domain
 
+MAX_CACHED_CHARS = 512
 MAX_REFERRER_CHARS = 2048  # only the host at its beginning is read
 _ANDROID = "android-app://"
 _HOST = re.compile(r"[^\s\x00-\x20\"'%/<>?@\\^`{|}\x7f\ud800-\udfff]{1,253}")
@@ -26,6 +27,13 @@ def referrer_domain(
     """
     if not referrer:
         return None
+    # strangers choose both: long ones would fill the cache
+    find = _find if len(referrer) + len(own_host or "") <= MAX_CACHED_CHARS else _find.__wrapped__
+    return find(referrer, own_host, frozenset(own_origins))
+
+
+@lru_cache(maxsize=4096)  # pages have few referrers and many visitors
+def _find(referrer: str, own_host: str | None, own_origins: frozenset[str]) -> str | None:
     if referrer[: len(_ANDROID)].lower() == _ANDROID:
         package = re.split(r"[/?#]", referrer[len(_ANDROID) : MAX_REFERRER_CHARS], maxsplit=1)[0].lower()
         return package if _HOST.fullmatch(package) else None
@@ -33,7 +41,7 @@ def referrer_domain(
     site = _site_of(host) if host and len(host) <= MAX_HOST_CHARS else None
     if site is None or (own_host and site == _site_of(own_host[:MAX_HOST_CHARS])):
         return None
-    return None if own_origins and site in _sites_of(frozenset(own_origins)) else _shown(host or "")
+    return None if own_origins and site in _sites_of(own_origins) else _shown(host or "")
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,8 @@ class Beacon:
     """What all events of one request share.
 
     Shape:  is_trusted means that the request came with the secret key: it may set time, address, user agent
-            and user; is_odd is the JSON reader's warning (see `wire.decode`).
+            and user; is_odd is the JSON reader's warning (see `wire.decode`); screen is what the first event's step
+            has found for all others.
     Units:  received_ms and sent_ms are milliseconds since the epoch, UTC.
     """
 
@@ -30,6 +31,7 @@ class Beacon:
     user_agent: str | None = None
     hints: Hints = field(default_factory=Hints)
     context: Mapping[str, Any] = field(default_factory=dict)
+    screen: Mapping[str, str | None] | None = None
 
 
 @dataclass(slots=True)

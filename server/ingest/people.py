@@ -18,7 +18,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from server.events.model import StoredEvent
 from server.identity.merges import WATCHED, Change, Fact, Node, World, build_world
@@ -47,6 +47,8 @@ from server.storage.base import Store
 
 Emit = Callable[[Sequence[StoredEvent]], None]
 LOG_TRIES = 50
+_KINDS: tuple[Literal["visitor", "user"], ...] = ("visitor", "user")
+_ID_COLUMNS = {"visitor": "visitor_id", "user": "user_id"}
 LOG_PAUSE_S = 0.1
 
 log = logging.getLogger("footfall.people")
@@ -166,15 +168,17 @@ def _watched(world: World, fact: Fact) -> Mapping[str, Any]:
 
 def _sightings(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Node], Sighting]:
     """Return when and where each id of a batch was seen."""
-    found: dict[tuple[str, Node], Sighting] = {}
+    found: dict[tuple[str, Literal["visitor", "user"], str], Sighting] = {}
     for event in events:
+        site, time_ms = event["site"], event["time"]
         place: Place = (event.get("country"), event.get("region"), event.get("city"))
-        for node in (Node("visitor", event.get("visitor_id") or ""), Node("user", event.get("user_id") or "")):
-            if not node.id:
+        for kind in _KINDS:
+            each = event.get(_ID_COLUMNS[kind])
+            if not each:
                 continue
-            seen = found.get((event["site"], node))
+            seen = found.get((site, kind, each))
             if seen is None:
-                found[event["site"], node] = Sighting(event["time"], event["time"], place)
+                found[site, kind, each] = Sighting(time_ms, time_ms, place)
             else:
-                seen.add(event["time"], place)
-    return found
+                seen.add(time_ms, place)
+    return {(site, Node(kind, each)): seen for (site, kind, each), seen in found.items()}

@@ -5,13 +5,14 @@ EventRejected; it never touches a disk, a network or a clock. Order: cheap refus
 catalogue's rules, which see the facts that the server added.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from server.enrich import bots, campaign, client_ip, referrer, user_agent
+from server.enrich import campaign, client_ip, referrer
+from server.enrich.browser_columns import browser_columns
 from server.enrich.channels import channel_of
 from server.enrich.geo import Geo
 from server.enrich.page_url import split_url
@@ -29,6 +30,7 @@ from server.settings import IpPolicy
 
 SKEW_TOLERATED_MS = 2_000
 TOLD_ELSEWHERE = {"$session_start": ("$referrer", "$resolution"), "$page_view": ("$referrer_domain",)}
+_SCREEN_COLUMNS = ("resolution", "language", "timezone")
 NO_USER_IDS = frozenset({"", "0", "undefined", "null", "none", "nil", "nan", "true", "false", "[object object]"})
 OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
 
@@ -157,37 +159,37 @@ def add_page(_: Pipeline, draft: Draft) -> None:
 def add_origin(pipeline: Pipeline, draft: Draft) -> None:
     """Set campaign and channel: those of the session's first event that told any."""
     event = draft.event
-    columns = _own_campaign(draft)
-    click_ids = campaign.click_ids_from_url(event["url"] or "")
-    channel = channel_of(event["referrer_domain"], columns, is_paid_click=campaign.is_paid_click(click_ids))
-    own = Origin({**columns, "channel": channel})
-    event.update(pipeline.origins.of_session(event["site"], event["session_id"], own).columns)
+    known = pipeline.origins.known(event["site"], event["session_id"])
+    if known is None:
+        columns, is_paid = _own_campaign(draft)
+        channel = channel_of(event["referrer_domain"], columns, is_paid_click=is_paid)
+        own = Origin({**columns, "channel": channel})
+        known = pipeline.origins.of_session(event["site"], event["session_id"], own)
+    event.update(known.columns)
 
 
 def add_browser(_: Pipeline, draft: Draft) -> None:
     """Set browser, system, device and type from the user agent and the client hints."""
     beacon = draft.beacon
     text = read_text(draft, "user_agent", draft.raw.get("user_agent")) if beacon.is_trusted else beacon.user_agent
-    found = user_agent.describe(text, beacon.hints)
-    event = draft.event
-    event["browser"] = found.browser
-    event["browser_version"] = found.browser_version
-    event["os"] = found.os
-    event["os_version"] = found.os_version
-    event["device"] = found.device
-    event["device_type"] = found.device_type
     is_webdriver = beacon.context.get("webdriver") is True
-    event["bot"] = bots.bot_reason(text, is_webdriver, beacon.hints)
+    draft.event.update(browser_columns(text, beacon.hints, is_webdriver=is_webdriver))
 
 
 def add_screen(_: Pipeline, draft: Draft) -> None:
     """Set what only the browser knows: resolution, language, time zone."""
-    context = draft.beacon.context
-    for column in ("resolution", "language", "timezone"):
-        value = context.get(column)
-        if value is None and draft.beacon.is_trusted:
+    beacon, event = draft.beacon, draft.event
+    if beacon.screen is not None:
+        event.update(beacon.screen)
+        return
+    before = len(draft.corrections)
+    for column in _SCREEN_COLUMNS:
+        value = beacon.context.get(column)
+        if value is None and beacon.is_trusted:
             value = draft.raw.get(column)
-        draft.event[column] = read_short_text(draft, column, value)
+        event[column] = read_short_text(draft, column, value)
+    if not beacon.is_trusted and len(draft.corrections) == before:  # the same for the request's other events
+        beacon.screen = {column: event[column] for column in _SCREEN_COLUMNS}
 
 
 def add_place(pipeline: Pipeline, draft: Draft) -> None:
@@ -292,12 +294,14 @@ def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
     return time_ms
 
 
-def _own_campaign(draft: Draft) -> dict[str, str]:
+def _own_campaign(draft: Draft) -> tuple[Mapping[str, str], bool]:
+    """Return the UTM values that the event itself tells, and whether an advertisement led to its page."""
     event = draft.event
+    of_url, is_paid = campaign.told_by_url(event["url"]) if event["url"] else ({}, False)
     if event["name"] == "$utm_hit":
-        return campaign.utm_from_values(draft.props, "$")
+        return campaign.utm_from_values(draft.props, "$"), is_paid
     told = campaign.utm_from_values(draft.raw) if draft.beacon.is_trusted else {}
-    return told or (campaign.utm_from_url(event["url"]) if event["url"] else {})
+    return told or of_url, is_paid
 
 
 def _add_server_attribute(draft: Draft, attribute: str) -> None:

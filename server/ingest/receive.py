@@ -1,11 +1,12 @@
 """From a decoded request to verdicts on disk: the one way in, whatever the dialect. Called by web."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.errors import EventRejected
+from server.errors import EventRejected, Unavailable
 from server.events.model import Correction
 from server.events.wire import MAX_ID_LENGTH, encode_original
 from server.ingest.accounts import Accounts
@@ -14,7 +15,7 @@ from server.ingest.beacon import Beacon, Draft
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Record, Submission
+from server.ingest.queue_file import OnEnd, Record, Submission
 from server.ingest.rejected import RejectedEvent
 from server.ingest.replay_context import encode_context
 from server.ingest.values import clean_text
@@ -35,6 +36,29 @@ class Outcome:
 
 
 Keep = Callable[[sqlite3.Connection, Outcome], None]
+OnOutcome = Callable[[Outcome | Unavailable], None]
+
+
+class _Reception:
+    """One request between the pipeline and its commit."""
+
+    __slots__ = ("beacon", "drafts", "records", "refusals", "rejected", "submission", "warnings")
+
+    submission: Submission
+
+    def __init__(self, beacon: Beacon) -> None:
+        self.beacon = beacon
+        self.drafts: list[Draft] = []
+        self.records: list[Record] = []
+        self.refusals: list[RejectedEvent] = []
+        self.rejected: list[dict[str, Any]] = []
+        self.warnings: list[dict[str, Any]] = []
+
+    def outcome(self) -> Outcome:
+        """Return the answer once it is known which events are new."""
+        is_new = self.submission.is_new
+        accepted = is_new.count(True)
+        return Outcome(accepted, len(is_new) - accepted, self.rejected, self.warnings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,31 +75,25 @@ class Receiver:
 
         Shape:  keep is called with the outcome in the transaction that makes it true.
         """
-        drafts: list[Draft] = []
-        records: list[Record] = []
-        refusals: list[RejectedEvent] = []
-        rejected: list[dict[str, Any]] = []
-        warnings: list[dict[str, Any]] = []
-        for index, raw in enumerate(events):
-            try:
-                draft = self.pipeline.run(beacon, raw)
-            except EventRejected as error:
-                refusal = refuse(beacon, raw, error, self.pipeline.ip_policy)
-                refusals.append(refusal)
-                rejected.append({"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]})
-                continue
-            drafts.append(draft)
-            records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
-            if draft.corrections:
-                warnings += list_warnings(index, draft.corrections)
-        submission = Submission(records, refusals, self.pipeline.origins.take_new())
+        reception = self._read(beacon, events)
         if keep is not None:
-            submission.work = lambda database: keep(database, _outcome(submission.is_new, rejected, warnings))
-        is_new = await self.queue.submit(submission)
-        self._note(beacon, warnings)
-        if self.live.has_listeners():
-            self.live.publish(drafts, is_new, refusals)
-        return _outcome(is_new, rejected, warnings)
+            reception.submission.work = lambda database: keep(database, reception.outcome())
+        await self.queue.submit(reception.submission)
+        return self._finish(reception)
+
+    def receive_soon(
+        self, beacon: Beacon, events: Sequence[Any], loop: asyncio.AbstractEventLoop, on_end: OnOutcome
+    ) -> None:
+        """Return at once; `on_end` is called in the loop with what `receive` returns or raises.
+
+        Errors: Unavailable, and then `on_end` is not called.
+        """
+        reception = self._read(beacon, events)
+
+        def end(error: Unavailable | None) -> None:
+            on_end(self._finish(reception) if error is None else error)
+
+        self.queue.submit_soon(reception.submission, loop, end)
 
     async def refuse_whole(self, *refusals: RejectedEvent) -> None:
         """Keep what is no event: a request in which none could be told apart, which counts as one rejected event."""
@@ -83,16 +101,48 @@ class Receiver:
         if self.live.has_listeners():
             self.live.publish([], [], refusals)
 
+    def refuse_soon(self, refusal: RejectedEvent, loop: asyncio.AbstractEventLoop, on_end: OnEnd) -> None:
+        """Return at once, like `receive_soon`, and do what `refuse_whole` does."""
+
+        def end(error: Unavailable | None) -> None:
+            if error is None and self.live.has_listeners():
+                self.live.publish([], [], [refusal])
+            on_end(error)
+
+        self.queue.submit_soon(Submission((), [refusal]), loop, end)
+
+    def _read(self, beacon: Beacon, events: Sequence[Any]) -> _Reception:
+        """Take all events through the pipeline."""
+        found = _Reception(beacon)
+        pipeline = self.pipeline
+        for index, raw in enumerate(events):
+            try:
+                draft = pipeline.run(beacon, raw)
+            except EventRejected as error:
+                refusal = refuse(beacon, raw, error, pipeline.ip_policy)
+                found.refusals.append(refusal)
+                told = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
+                found.rejected.append(told)
+                continue
+            found.drafts.append(draft)
+            found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
+            if draft.corrections:
+                found.warnings += list_warnings(index, draft.corrections)
+        found.submission = Submission(found.records, found.refusals, pipeline.origins.take_new())
+        return found
+
+    def _finish(self, found: _Reception) -> Outcome:
+        """Return the answer to what is on disk."""
+        self._note(found.beacon, found.warnings)
+        if self.live.has_listeners():
+            self.live.publish(found.drafts, found.submission.is_new, found.refusals)
+        return found.outcome()
+
     def _note(self, beacon: Beacon, warnings: Sequence[dict[str, Any]]) -> None:
         """Note what is no verdict; those are counted where they are committed."""
         self.accounts.last_received_ms[beacon.site.key] = beacon.received_ms
         for warning in warnings:
             self.accounts.corrected[warning["code"]] += 1
-
-
-def _outcome(is_new: Sequence[bool], rejected: list[dict[str, Any]], warnings: list[dict[str, Any]]) -> Outcome:
-    accepted = sum(is_new)
-    return Outcome(accepted, len(is_new) - accepted, rejected, warnings)
 
 
 def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) -> RejectedEvent:

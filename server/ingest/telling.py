@@ -17,6 +17,8 @@ from server.ingest.reading import Damaged, Waiting, read_waiting
 from server.outgoing.outbox import Outbox
 from server.storage.base import Store
 
+SLICE_ROWS = 2_000  # decoded events take five times the room of encoded ones
+
 Events = list[tuple[int, dict[str, Any]]]
 
 
@@ -50,9 +52,11 @@ class Telling:
         """Have the events taken."""
         if self._people is None and self._outbox is None:
             return
-        events = self._events_of(rows)
-        self._tell_people(events, rows[-1][0])
-        self._tell_outbox(events, rows[-1][0])
+        for start in range(0, len(rows), SLICE_ROWS):
+            part = rows[start : start + SLICE_ROWS]
+            events = self._events_of(part)
+            self._tell_people(events, part[-1][0])
+            self._tell_outbox(events, part[-1][0])
         self._has_gaps = False
 
     def catch_up(self, stored: int) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from server.background import step_back
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
@@ -37,6 +38,7 @@ GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
 BUSY_ROWS = 500
 POLL_S = 0.5
+SHARED_POLL_S = 0.1  # nobody tells of what other processes commit
 IDLE_CHECK_S = 0.005
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 4.0
@@ -78,6 +80,7 @@ class Writer:
         self._store = store
         self._clock = clock
         self._retention_days = retention_days
+        self._poll_s = SHARED_POLL_S if queue.is_shared else POLL_S
         self._database = open_database(path)
         followers = followers or Followers()
         self._telling = Telling(followers, queue, store, self._database)
@@ -152,9 +155,10 @@ class Writer:
         self._telling.close()
 
     def _run(self) -> None:
+        step_back()
         pause_s = FIRST_PAUSE_S
         while True:
-            self._wake.wait(POLL_S)  # the time-out finds what other processes put into the queue
+            self._wake.wait(self._poll_s)  # the time-out finds what other processes put into the queue
             self._wake.clear()
             is_last = self._stop.is_set()  # asked before moving: what was accepted before the stop is moved after it
             try:

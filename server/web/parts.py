@@ -21,11 +21,16 @@ from server.storage.base import Store
 from server.web.auth import Auth
 from server.web.keys import Keys
 from server.web.script import Script
+from server.web.shares import Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a request may need. Shape: store, writer, outbox and sender are None in the role `collect`."""
+    """Everything a request may need.
+
+    Shape:  store, writer, outbox and sender are None in the role `collect`; shares and telling are where one process
+            does all.
+    """
 
     settings: Settings
     clock: Clock
@@ -45,3 +50,5 @@ class Parts:
     outbox: Outbox | None
     sender: Sender | None
     geo_watch: Repeated | None
+    shares: Shares | None = None
+    telling: Repeated | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from server.errors import Unavailable
 from server.ingest.expiry import expire_ids
-from server.ingest.queue import IDS_KEPT_DAYS, Queue
+from server.ingest.queue import ENOUGH, IDS_KEPT_DAYS, Queue
 from server.ingest.queue_file import MAX_REJECTED, Record, Submission, id_key, open_database
 from server.ingest.rejected import RejectedEvent, RejectedFilter
 from tests.conftest import StandingClock
@@ -93,6 +93,30 @@ async def test_a_text_that_looks_like_a_uuids_bytes_is_another_id(queue: Queue) 
 async def test_many_at_once_share_commits(queue: Queue) -> None:
     await asyncio.gather(*(queue.submit(Submission([record()])) for _ in range(500)))
     assert queue.commits < 250
+
+
+async def test_what_the_loop_reads_turn_after_turn_shares_a_commit(queue: Queue) -> None:
+    """The committer is woken when a turn brings nothing new: close followers share one fsync."""
+    before = queue.commits
+    waiting = []
+    for _ in range(20):
+        waiting.append(asyncio.ensure_future(queue.submit(Submission([record()]))))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+
+    assert queue.commits - before == 1
+
+
+async def test_a_long_row_of_requests_is_not_waited_for(queue: Queue) -> None:
+    """Enough is enough: while more come all the time, the first are committed."""
+    first = asyncio.ensure_future(queue.submit(Submission([record()])))
+    waiting = []
+    while not first.done():
+        waiting.append(asyncio.ensure_future(queue.submit(Submission([record()]))))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+
+    assert len(waiting) >= ENOUGH - 1
 
 
 async def test_numbers_grow_over_deletes_and_restarts(path: Path, clock: StandingClock) -> None:
