@@ -27,6 +27,7 @@ from server.errors import FootfallError, SettingsError
 from server.events.catalogue import load_catalogue
 from server.identity.people_file import PEOPLE_FILE
 from server.ingest.accounts import Accounts
+from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.origins import Origins
 from server.ingest.people import People
@@ -150,11 +151,15 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         accounts=accounts,
         live=live,
         queue=queue,
-        receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live),
+        receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live, limits=_limits(settings)),
         store=store,
         writer=writer,
         geo_watch=Repeated(geo.reload_if_changed, GEO_CHECK_S, "geo") if settings.geoip else None,
     )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.network_events_per_minute, settings.site_events_per_minute)
 
 
 def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> tuple[Store, Writer]:

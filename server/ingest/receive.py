@@ -10,6 +10,7 @@ from server.events.wire import MAX_ID_LENGTH, encode_original
 from server.ingest.accounts import Accounts
 from server.ingest.address_policy import scrub_payload
 from server.ingest.beacon import Beacon, Draft
+from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
@@ -41,9 +42,11 @@ class Receiver:
     queue: Queue
     accounts: Accounts
     live: Live
+    limits: Limits
 
     async def receive(self, beacon: Beacon, events: Sequence[Any]) -> Outcome:
-        """Return, once everything is on disk, what became of each event."""
+        """Return, once everything is on disk, what became of each event. Errors: TooManyRequests, Unavailable."""
+        self.limits.take(beacon, len(events))
         drafts: list[Draft] = []
         records: list[Record] = []
         refusals: list[RejectedEvent] = []

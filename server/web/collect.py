@@ -110,9 +110,11 @@ async def _take_pixel(parts: Parts, scope: Scope, head: RequestHead) -> Response
 
 
 async def keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> None:
-    """Keep what was refused as a whole: it may hold events, and its sender may be mended."""
+    """Keep what was refused as a whole: it may hold events, and its sender may be mended. Errors: TooManyRequests."""
+    now_ms = parts.clock()
+    parts.receiver.limits.take_unread(ip, now_ms)
     refusal = RejectedEvent(
-        received_ms=parts.clock(),
+        received_ms=now_ms,
         site=None,
         event_id=None,
         source=Source.PAGE,
