@@ -5,6 +5,7 @@ Python escapes; the lines of a traceback, which are meant, are indented.
 """
 
 import logging
+from typing import TextIO
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 INDENT = "    "
@@ -33,7 +34,7 @@ def escape_controls(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
-def log_to(stream: "logging.StreamHandler[object]") -> None:
+def log_to(stream: "logging.StreamHandler[TextIO]") -> None:
     """Have everything logged through this handler, in plain lines."""
     stream.setFormatter(PlainLines(FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[stream])

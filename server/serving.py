@@ -1,5 +1,6 @@
 """Running the server: uvicorn with uvloop and httptools, and what a person reads when it starts."""
 
+import asyncio
 import gc
 import logging
 import signal
@@ -7,12 +8,16 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from server.app import create_app
+from server.connections import GuardedProtocol
 from server.errors import FootfallError, SettingsError
+from server.guard import Guard, create_guard
 from server.restoring import folder_in_use
 from server.settings import Settings
 from server.web.parts import Parts
@@ -27,15 +32,18 @@ log = logging.getLogger("footfall")
 class _Server(uvicorn.Server):
     """Says where it listens once it does; ends live streams before it waits for connections."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, *, shows_demo: bool) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, guard: Guard, *, shows_demo: bool) -> None:
         super().__init__(config)
         self._app = app
+        self._guard = guard
+        self._watching: asyncio.Task[None] | None = None
         self._shows_demo = shows_demo
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
         _calm_collector()
+        self._watching = asyncio.create_task(self._guard.watch(cast("Any", self.server_state.connections)))
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             sys.stdout.write(_greeting(self._app.state.parts, host, port, shows_demo=self._shows_demo))
@@ -47,26 +55,30 @@ class _Server(uvicorn.Server):
         if parts is not None:
             parts.live.close()
         await super().shutdown(sockets)
+        if self._watching is not None:
+            self._watching.cancel()
 
 
 def serve(settings: Settings, *, shows_demo: bool) -> int:
     """Serve until told to stop; return the exit status. Errors: SettingsError."""
     app = create_app(settings)
+    guard = create_guard(settings, partial(_note_refusal, app))
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=cast("Any", partial(GuardedProtocol, guard)),
         ws="none",
-        log_level="warning",
+        log_config=None,  # ours: lines that nobody can forge
+        log_level="error",  # its warnings are about strangers' mistakes, and as many as they like
         access_log=False,
         proxy_headers=False,  # addresses are resolved by our own, stricter rules
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = _Server(config, app, shows_demo=shows_demo)
+    server = _Server(config, app, guard, shows_demo=shows_demo)
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -76,6 +88,14 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
     finally:
         gc.unfreeze()  # else the store's bindings take what was frozen for leaks, and say so at length
     return 0 if server.started else 1
+
+
+def _note_refusal(app: Starlette, code: str, status: int) -> None:
+    """Count a request that was refused before the application saw it."""
+    accounts = app.state.parts.accounts
+    accounts.refused_requests[code] += 1
+    if status:
+        accounts.answers[status] += 1
 
 
 @contextmanager

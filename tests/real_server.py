@@ -69,7 +69,7 @@ class RealServer:
 
     def metric(self, name: str) -> float:
         """Return a number of /metrics that has no labels."""
-        found = re.search(rf"^{name} (\S+)$", self.get("/metrics").body.decode(), re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics").body.decode(), re.MULTILINE)
         if found is None:
             raise LookupError(f"/metrics has no {name}")
         return float(found.group(1))
