@@ -126,11 +126,12 @@ def start_server(
     command: Sequence[str] = SERVE,
     environment: Mapping[str, str] | None = None,
     port: int = 0,
+    wrapper: Sequence[str] = (),
 ) -> RealServer:
     """Return a server that listens.
 
-    Shape:  command are the interpreter's arguments; environment is added to a clean one, where every FOOTFALL_
-            variable of the caller is left out; port 0 takes a free one.
+    Shape:  command are the interpreter's arguments, wrapper a program that replaces itself by it; environment is added
+            to a clean one, where every FOOTFALL_ variable of the caller is left out; port 0 takes a free one.
     Errors: RuntimeError with the log when it ends or says nothing for START_TIMEOUT_S seconds.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -139,7 +140,9 @@ def start_server(
     variables |= {"FOOTFALL_DATA_DIR": str(data_dir), "FOOTFALL_PORT": str(port), **(environment or {})}
     with log_file.open("ab") as log:
         said_before = log.tell()
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=variables, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*wrapper, sys.executable, *command], cwd=ROOT, env=variables, stdout=log, stderr=log
+        )
     end = time.monotonic() + START_TIMEOUT_S
     while True:
         said = log_file.read_bytes()[said_before:].decode(errors="replace")
