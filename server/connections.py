@@ -14,9 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from server.guard import MAX_UNFINISHED_BYTES, RETRY_AFTER_S, Guard, Phase
 
@@ -26,18 +24,12 @@ LAST_REQUEST_S = 1.0
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. Shape: made by uvicorn, with the guard in front."""
+    """One connection. Shape: made by uvicorn, told of its guard by `guarded`."""
 
-    def __init__(
-        self,
-        guard: Guard,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._guard = guard
+    guard: Guard
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._application = self.app
         self._is_surplus = False
         self._is_ending = False
@@ -50,7 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Take the connection. Beyond twice the places nothing but an answer is left to give."""
         super().connection_made(transport)
-        limit = self._guard.max_connections
+        limit = self.guard.max_connections
         self._is_surplus = len(self.connections) > limit
         if len(self.connections) > 2 * limit:
             self._end(HTTPStatus.SERVICE_UNAVAILABLE, "busy")
@@ -71,7 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin with a request, or refuse it."""
-        if self._is_surplus or len(self.tasks) >= self._guard.max_requests:
+        if self._is_surplus or len(self.tasks) >= self.guard.max_requests:
             self.app = self._choose()
         elif self.app is not self._application:
             self.app = self._application
@@ -97,7 +89,7 @@ class GuardedProtocol(HttpToolsProtocol):
         seen = (phase, self.cycle, self._pauses)
         if seen != self._seen:
             self._seen, self._since_s = seen, now_s
-        elif now_s - self._since_s >= self._guard.patience_s(phase, is_crowded=is_crowded):
+        elif now_s - self._since_s >= self.guard.patience_s(phase, is_crowded=is_crowded):
             self._give_up(phase)
 
     def _phase(self) -> Phase:
@@ -110,7 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _give_up(self, phase: Phase) -> None:
         if phase == "answer":
-            self._guard.refused("slow_reader", 0)
+            self.guard.refused("slow_reader", 0)
             self.transport.abort()
         elif phase == "idle" or (phase == "head" and not self._message_bytes):
             self.transport.close()  # nothing was asked
@@ -119,11 +111,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _choose(self) -> Any:
         """Return who answers the request that has begun."""
-        if self._is_surplus and len(self.connections) <= self._guard.max_connections:
+        if self._is_surplus and len(self.connections) <= self.guard.max_connections:
             self._is_surplus = False
-        if not self._is_surplus and len(self.tasks) < self._guard.max_requests:
+        if not self._is_surplus and len(self.tasks) < self.guard.max_requests:
             return self._application
-        return self._application if self.url.startswith(b"/health/") else self._guard.answer_busy
+        return self._application if self.url.startswith(b"/health/") else self.guard.answer_busy
 
     def _check_bytes(self, received: int, *, is_new: bool) -> None:
         """Count bytes of a message that is not whole yet, or that has just become so."""
@@ -137,7 +129,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._end(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large")
         elif self._message_bytes > MAX_MESSAGE_BYTES:
             self.transport.close()
-        elif self._guard.unfinished_bytes > MAX_UNFINISHED_BYTES:
+        elif self.guard.unfinished_bytes > MAX_UNFINISHED_BYTES:
             self._end(HTTPStatus.SERVICE_UNAVAILABLE, "busy")
 
     def _count(self, message_bytes: int) -> None:
@@ -145,7 +137,7 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.cycle
         # of a body that was refused already, nothing is kept
         held = message_bytes if cycle is not None and cycle.more_body and not cycle.response_complete else 0
-        self._guard.unfinished_bytes += held - self._held_bytes
+        self.guard.unfinished_bytes += held - self._held_bytes
         self._held_bytes = held
 
     def _end_idle(self) -> None:
@@ -154,7 +146,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _end(self, status: HTTPStatus, code: str) -> None:
         """Answer in front of any application, unless an answer to an earlier request is on its way, and close."""
-        self._guard.refused(code, status)
+        self.guard.refused(code, status)
         cycle = self.cycle
         is_mine = cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started)
         if is_mine and not self.pipeline:
@@ -164,3 +156,12 @@ class GuardedProtocol(HttpToolsProtocol):
                 head += f"retry-after: {RETRY_AFTER_S}\r\n"
             self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         self.transport.close()
+
+
+def guarded(guard: Guard, base: type[HttpToolsProtocol] = HttpToolsProtocol) -> type[GuardedProtocol]:
+    """Return the protocol of a server with this guard, in front of another one's ways."""
+    return type(
+        "GuardedProtocol",
+        (GuardedProtocol,) if base is HttpToolsProtocol else (GuardedProtocol, base),
+        {"guard": guard},
+    )

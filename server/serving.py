@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from server.app import create_app
-from server.connections import GuardedProtocol
+from server.connections import guarded
 from server.errors import FootfallError, SettingsError
 from server.guard import Guard, create_guard
 from server.restoring import folder_in_use
@@ -68,7 +68,7 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=cast("Any", partial(GuardedProtocol, guard)),
+        http=guarded(guard),
         ws="none",
         log_config=None,  # ours: lines that nobody can forge
         log_level="error",  # its warnings are about strangers' mistakes, and as many as they like

@@ -11,7 +11,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from server import connections
-from server.connections import MAX_HEAD_BYTES, GuardedProtocol
+from server.connections import MAX_HEAD_BYTES, GuardedProtocol, guarded
 from server.guard import ANSWER_S, MAX_UNFINISHED_BYTES, Guard
 
 HEAD = b"POST /collect HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
@@ -54,7 +54,7 @@ class Server:
         self._state = ServerState()
         self._config = Config(self._answer, log_config=None, lifespan="off", ws="none", interface="asgi3")
         self._config.load()
-        self._connect = partial(GuardedProtocol, self.guard, self._config, self._state, {})
+        self._connect = partial(guarded(self.guard), self._config, self._state, {})
 
     def connect(self) -> tuple[GuardedProtocol, NotingTransport]:
         protocol, transport = self._connect(asyncio.get_running_loop()), NotingTransport()

@@ -25,7 +25,7 @@ class FailingDisk:
         return {
             "LD_PRELOAD": str(self.library),
             "FAILING_DISK": str(self.control),
-            "FAILING_FOLDER": str(self.folder.resolve()),
+            "FAILING_FOLDER": f"{self.folder.resolve()}/",
         }
 
     def break_down(self, how: int) -> None:
@@ -51,8 +51,4 @@ def make_failing_disk(workshop: Path, folder: Path) -> FailingDisk:
     return FailingDisk(library, workshop / "failing", folder)
 
 
-NAMES = {
-    errno.EIO: "an input/output error",
-    errno.EROFS: "a disk that has become read-only",
-    errno.ENOSPC: "a full disk",
-}
+NAMES = {errno.EIO: "a disk that reports errors", errno.EROFS: "a disk that turns read-only"}
