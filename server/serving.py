@@ -18,6 +18,7 @@ from server.app import create_app
 from server.connections import guarded
 from server.errors import FootfallError, SettingsError
 from server.guard import Guard, create_guard
+from server.listening import keep, live_again, take_over
 from server.restoring import folder_in_use
 from server.settings import Settings
 from server.web.parts import Parts
@@ -25,6 +26,7 @@ from server.web.parts import Parts
 GRACE_S = 10
 BACKLOG = 2048
 GC_THRESHOLD = 50_000
+RESTART = signal.SIGUSR2  # not SIGHUP: that is also what a closed terminal sends
 
 log = logging.getLogger("footfall")
 
@@ -37,11 +39,14 @@ class _Server(uvicorn.Server):
         self._app = app
         self._guard = guard
         self._watching: asyncio.Task[None] | None = None
+        self._is_restarting = False
+        self.kept: list[int] = []
         self._shows_demo = shows_demo
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(RESTART, self.restart)
         _calm_collector()
         self._watching = asyncio.create_task(self._guard.watch(cast("Any", self.server_state.connections)))
         if self.started:
@@ -49,10 +54,19 @@ class _Server(uvicorn.Server):
             sys.stdout.write(_greeting(self._app.state.parts, host, port, shows_demo=self._shows_demo))
             sys.stdout.flush()
 
+    def restart(self) -> None:
+        """Stop, and keep the listening sockets open for the process's next life."""
+        self._is_restarting = self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End live streams, which never end by themselves, then stop as usual."""
+        """Turn readiness red; end live streams, which never end by themselves; then stop as usual."""
         parts: Parts | None = getattr(self._app.state, "parts", None)
         if parts is not None:
+            parts.stopping.set()
+            if self._is_restarting:
+                self.kept = keep([each.fileno() for server in self.servers for each in server.sockets])
+            else:
+                await asyncio.sleep(parts.settings.drain_s)  # load balancers find the readiness red meanwhile
             parts.live.close()
         await super().shutdown(sockets)
         if self._watching is not None:
@@ -82,11 +96,14 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    signal.signal(RESTART, signal.SIG_IGN)  # until it listens; also in its next life
     try:
         with _hold_folder(settings):
-            server.run()
+            server.run(take_over())
     finally:
         gc.unfreeze()  # else the store's bindings take what was frozen for leaks, and say so at length
+    if server.kept:
+        live_again(server.kept)
     return 0 if server.started else 1
 
 

@@ -127,11 +127,13 @@ def start_server(
     environment: Mapping[str, str] | None = None,
     port: int = 0,
     wrapper: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
 ) -> RealServer:
     """Return a server that listens.
 
-    Shape:  command are the interpreter's arguments, wrapper a program that replaces itself by it; environment is added
-            to a clean one, where every FOOTFALL_ variable of the caller is left out; port 0 takes a free one.
+    Shape:  command are the interpreter's arguments, wrapper a program that replaces itself by it, pass_fds what it
+            inherits; environment is added to a clean one, where every FOOTFALL_ variable of the caller is left out;
+            port 0 takes a free one.
     Errors: RuntimeError with the log when it ends or says nothing for START_TIMEOUT_S seconds.
     """
     data_dir.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """The running parts of one application, passed in and never global: web finds them at `app.state.parts`."""
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.background import Repeated
 from server.clock import Clock
@@ -22,7 +23,10 @@ from server.web.script import Script
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a request may need. Shape: store and writer are None in the role `collect`."""
+    """Everything a request may need.
+
+    Shape:  store and writer are None in the role `collect`; stopping is set as soon as the server is told to stop.
+    """
 
     settings: Settings
     clock: Clock
@@ -39,3 +43,4 @@ class Parts:
     store: Store | None
     writer: Writer | None
     geo_watch: Repeated | None
+    stopping: threading.Event = field(default_factory=threading.Event)
