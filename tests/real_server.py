@@ -142,9 +142,8 @@ def start_server(
     variables |= {"FOOTFALL_DATA_DIR": str(data_dir), "FOOTFALL_PORT": str(port), **(environment or {})}
     with log_file.open("ab") as log:
         said_before = log.tell()
-        process = subprocess.Popen(
-            [*wrapper, sys.executable, *command], cwd=ROOT, env=variables, stdout=log, stderr=log
-        )
+        arguments = [*wrapper, sys.executable, *command]
+        process = subprocess.Popen(arguments, cwd=ROOT, env=variables, stdout=log, stderr=log, pass_fds=pass_fds)
     end = time.monotonic() + START_TIMEOUT_S
     while True:
         said = log_file.read_bytes()[said_before:].decode(errors="replace")
