@@ -4,12 +4,13 @@ uvicorn waits for heads and bodies for ever, keeps heads of any length, and clos
 whatever is on its way to it. Called by serving; the limits are in guard.py.
     Time    `look` is called now and then and compares where the connection was with where it is.
     Bytes   of one head, of one message (a refused body is read on: whoever writes does not read the answer).
-    Places  requests beyond `max_requests` at once, and those on connections beyond `max_connections`, are answered
-            503 with Retry-After by an application that reads nothing. Probes of health are always answered.
+    Places  requests beyond `max_requests` at once wait for their turn, those on connections beyond `max_connections`
+            for nothing; then they are answered 503 with Retry-After. Probes of health are always answered.
     Stop    the connection ends with its next answer, which says so; an idle one after a moment.
 """
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -113,9 +114,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """Return who answers the request that has begun."""
         if self._is_surplus and len(self.connections) <= self.guard.max_connections:
             self._is_surplus = False
-        if not self._is_surplus and len(self.tasks) < self.guard.max_requests:
+        if self.url.startswith(b"/health/"):
             return self._application
-        return self._application if self.url.startswith(b"/health/") else self.guard.answer_busy
+        if self._is_surplus:
+            return self.guard.answer_late
+        if len(self.tasks) < self.guard.max_requests:
+            return self._application
+        return partial(self.guard.answer_in_turn, self._application, self.tasks)
 
     def _check_bytes(self, received: int, *, is_new: bool) -> None:
         """Count bytes of a message that is not whole yet, or that has just become so."""

@@ -2,29 +2,36 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 VARIABLE = "PROMISE_FIGURES"
 
 
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """So many tries, so many failures. Shape: what is a sentence's beginning, unit the plural of one try."""
+    """So many tries, so many failures. Shape: what begins a sentence; unit is the plural of one try."""
 
     what: str
     unit: str
     tries: int
     failures: int = 0
+    at: str = field(default_factory=_now)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A ratio and the limit that it is held to. Shape: limit starts with its sign, "≤ 2"."""
+    """A value and the limit that it is held to. Shape: limit is empty where there is none, else like "≤ 2"."""
 
     what: str
     value: float
-    limit: str
+    limit: str = ""
+    at: str = field(default_factory=_now)
 
 
 def note(*figures: Trial | Measured) -> None:
@@ -32,17 +39,16 @@ def note(*figures: Trial | Measured) -> None:
     file = os.environ.get(VARIABLE)
     if not file:
         return
-    with Path(file).open("a", encoding="utf-8") as lines:
-        lines.writelines(
-            json.dumps({"kind": type(each).__name__, **asdict(each)}, ensure_ascii=False) + "\n" for each in figures
-        )
+    lines = [json.dumps({"kind": type(each).__name__, **asdict(each)}, ensure_ascii=False) for each in figures]
+    with Path(file).open("a", encoding="utf-8") as written:
+        written.write("\n".join([*lines, ""]))
 
 
 def read(file: Path) -> list[Trial | Measured]:
-    """Return what was written down. Errors: OSError, ValueError, KeyError."""
-    kinds = {kind.__name__: kind for kind in (Trial, Measured)}
-    found = []
+    """Return what was written down; of what was found again, the latest. Errors: OSError, ValueError, KeyError."""
+    found: dict[str, Trial | Measured] = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         fields = json.loads(line)
-        found.append(kinds[fields.pop("kind")](**fields))
-    return found
+        kind = Trial if fields.pop("kind") == "Trial" else Measured
+        found[fields["what"]] = kind(**fields)
+    return list(found.values())
