@@ -128,14 +128,14 @@ def create_guard(settings: Settings, refused: Refused) -> Guard:
     """Return the guard that the settings describe, as far as this process may open files."""
     return Guard(
         refused,
-        max_connections=min(settings.max_connections, _most_connections()),
+        max_connections=min(settings.max_connections, most_connections()),
         max_requests=settings.max_requests,
         head_s=settings.head_timeout_s,
         body_s=settings.body_timeout_s,
     )
 
 
-def _most_connections() -> int:
+def most_connections() -> int:
     """Return for how many connections there are descriptors: twice as many are held while they are refused."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
