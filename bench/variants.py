@@ -6,6 +6,7 @@ use: some lose events on purpose, which the tests of the promises rely on to sho
 
 import sys
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -20,7 +21,7 @@ from server.enrich.client_ip import ClientIp
 from server.enrich.hints import Hints
 from server.ingest import pipeline
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Submission
+from server.ingest.queue_file import OnEnd, Submission
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.web import beacons
@@ -79,7 +80,14 @@ def create_one_by_one(settings: Settings) -> Application:
     def limit(parts: Parts) -> Queue:
         queue = parts.queue
         take_all = queue._take  # noqa: SLF001 - the one place that decides how much a transaction holds
-        _replace(queue, "_take", lambda: islice(take_all(), 1))
+
+        def take_one() -> list[Submission]:
+            taken = list(islice(take_all(), 1))
+            if queue._pending:  # noqa: SLF001 - what was left has no other call than this one
+                queue._wake.set()  # noqa: SLF001 - as above
+            return taken
+
+        _replace(queue, "_take", take_one)
         return queue
 
     return _create_with(settings, limit)
@@ -119,9 +127,10 @@ def _store_of(parts: Parts) -> Store:
 class _Discarding:
     """Stands in for the queue and keeps nothing."""
 
-    async def submit(self, submission: Submission) -> list[bool]:
+    def submit_soon(self, submission: Submission, _loop: AbstractEventLoop, on_end: OnEnd) -> None:
         """Say that everything is new."""
-        return [True] * len(submission.records)
+        submission.is_new = [True] * len(submission.records)
+        on_end(None)
 
 
 class _InMemory:
@@ -133,10 +142,11 @@ class _InMemory:
         self._written = 0
         threading.Thread(target=self._run, name="flusher", daemon=True).start()
 
-    async def submit(self, submission: Submission) -> list[bool]:
+    def submit_soon(self, submission: Submission, _loop: AbstractEventLoop, on_end: OnEnd) -> None:
         """Say that everything is new, before any of it is on disk."""
         self._lines += [record.event for record in submission.records]
-        return [True] * len(submission.records)
+        submission.is_new = [True] * len(submission.records)
+        on_end(None)
 
     def _run(self) -> None:
         while not threading.Event().wait(FLUSH_S):

@@ -5,11 +5,12 @@
 itself with its first request then.
 """
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import Any
 
 import duckdb
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
+from server.ingest.tally import go_on_from, tell
 from server.ingest.writer import Writer
 from server.restoring import finish_restore
 from server.routes import create_routes
@@ -43,12 +45,15 @@ from server.storage.duckdb import DuckDBStore
 from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
-from server.web.collect import Collect
+from server.web.collect import Answer, Collect, take_batch
 from server.web.keys import complete_sites, open_keys
 from server.web.parts import Parts
 from server.web.script import Script
+from server.web.shares import Shares
 
 GEO_CHECK_S = 30.0
+TELL_S = 0.5
+QUEUE_FILE = "queue.sqlite"
 
 
 class Application(Starlette):
@@ -58,15 +63,17 @@ class Application(Starlette):
     as much as the whole pipeline (measured: 22 µs a request).
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, shares: Shares | None = None) -> None:
         self._settings = settings
+        self._shares = shares
         self._clock = clock
         self._collect = Collect()
         self._collect_paths = frozenset({settings.collect_path, settings.collect_path + "/"})
         if settings.role == "app":
             self._collect_paths = frozenset()
+        self.express_targets = frozenset(path.encode() for path in self._collect_paths)
         super().__init__(
-            routes=create_routes(settings),
+            routes=create_routes(settings, shares),
             lifespan=_lifespan,
             exception_handlers={
                 FootfallError: _answer_error,
@@ -80,7 +87,7 @@ class Application(Starlette):
     def start(self) -> Parts:
         """Make the parts unless they are there. Errors: SettingsError."""
         if not hasattr(self.state, "parts"):
-            self.state.parts = create_parts(self._settings, self._clock)
+            self.state.parts = create_parts(self._settings, self._clock, self._shares)
         parts: Parts = self.state.parts
         return parts
 
@@ -94,6 +101,10 @@ class Application(Starlette):
             send = _counting(parts.accounts.answers, send)
         await super().__call__(scope, receive, send)
 
+    def take_express(self, scope: dict[str, Any], body: bytes, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
+        """Answer the body of a POST to `/collect` that came whole, see `express.py`."""
+        take_batch(self.start(), scope, body, loop, answer)
+
 
 def _counting(answers: Counter[int], send: Send) -> Send:
     """Return a `send` that counts answers by status."""
@@ -106,9 +117,12 @@ def _counting(answers: Counter[int], send: Send) -> Send:
     return count_and_send
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock = now_ms) -> Application:
-    """Return the application. Errors: SettingsError when the settings are wrong, or at start the data folder."""
-    return Application(settings or read_settings(), clock)
+def create_app(settings: Settings | None = None, *, clock: Clock = now_ms, shares: Shares | None = None) -> Application:
+    """Return the application. Errors: SettingsError when the settings are wrong, or at start the data folder.
+
+    Shape:  shares are given where several processes do the work together, see `supervising.py`.
+    """
+    return Application(settings or read_settings(), clock, shares)
 
 
 @asynccontextmanager
@@ -122,23 +136,24 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
         await run_in_threadpool(close_parts, parts)
 
 
-def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
+def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | None = None) -> Parts:
     """Return the running parts: files open, threads started."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         finish_restore(settings.data_dir)
         keys = open_keys(settings)
         sites = complete_sites(settings, keys)
-        path = settings.data_dir / "queue.sqlite"
-        queue = Queue(path, clock=clock)
+        is_shared = settings.role != "all"
+        queue = Queue(settings.data_dir / QUEUE_FILE, is_shared=is_shared, clock=clock)
     except (OSError, sqlite3.Error, SchemaError) as error:
         raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
     catalogue = load_catalogue()
     geo = Geo(settings.geoip, settings.data_dir)
     load_suffixes()
-    accounts, live = Accounts(), Live()
-    pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=Origins(queue.find_origin), ip_policy=settings.ip)
-    store, writer = _open_store(settings, queue, path, clock) if settings.role != "collect" else (None, None)
+    accounts, live = Accounts(), Live(shares.live_wire if shares is not None else None)
+    origins = Origins(queue.find_origin, is_shared=is_shared)
+    pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=origins, ip_policy=settings.ip)
+    store, writer = _open_store(settings, queue, clock) if settings.role != "collect" else (None, None)
     return Parts(
         settings=settings,
         clock=clock,
@@ -155,6 +170,8 @@ def create_parts(settings: Settings, clock: Clock = now_ms) -> Parts:
         store=store,
         writer=writer,
         geo_watch=Repeated(geo.reload_if_changed, GEO_CHECK_S, "geo") if settings.geoip else None,
+        shares=shares,
+        telling=_tell_others(shares, accounts, queue),
     )
 
 
@@ -162,13 +179,24 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.network_events_per_minute, settings.site_events_per_minute)
 
 
-def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> tuple[Store, Writer]:
+def _tell_others(shares: Shares | None, accounts: Accounts, queue: Queue) -> Repeated | None:
+    """Have a collector's counts told to the process that answers for all, from where its predecessor ended."""
+    if shares is None or shares.slot is None:
+        return None
+    slot, tallies = shares.slot, shares.tallies
+    if (told := tallies.read(slot)) is not None:
+        go_on_from(told, accounts, queue)
+    return Repeated(lambda: tallies.write(slot, tell(accounts, queue)), TELL_S, "telling")
+
+
+def _open_store(settings: Settings, queue: Queue, clock: Clock) -> tuple[Store, Writer]:
     try:
         store = DuckDBStore(settings.data_dir / "events.duckdb")
     except (OSError, duckdb.Error, SchemaError) as error:
         queue.close()
         raise SettingsError([f"the store in {settings.data_dir} cannot be opened: {error}"]) from error
     people = People(settings.data_dir / PEOPLE_FILE, queue.put)
+    path = settings.data_dir / QUEUE_FILE
     writer = Writer(queue, path, store, people=people, retention_days=settings.retention_days, clock=clock)
     writer.start()
     return store, writer
@@ -177,8 +205,9 @@ def _open_store(settings: Settings, queue: Queue, path: Path, clock: Clock) -> t
 def close_parts(parts: Parts) -> None:
     """Drain the queue into the store and close everything; blocks until done."""
     parts.live.close()
-    if parts.geo_watch is not None:
-        parts.geo_watch.close()
+    for repeated in (parts.geo_watch, parts.telling):
+        if repeated is not None:
+            repeated.close()
     if parts.writer is not None:
         parts.writer.close()
     parts.queue.close()

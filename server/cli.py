@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add(commands, "serve", _serve, "receive, keep and show events")
+    serve = _add(commands, "serve", _serve, "receive, keep and show events")
+    serve.add_argument("--workers", type=int, metavar="N", help="receive with N processes, and answer with one more")
     _add(commands, "demo", _demo, "serve, and say where the demo shop is")
     _add_snippet(commands)
     export = _add(commands, "export", _export, "write all stored events to standard output or a file")
@@ -117,7 +118,10 @@ def _settings(chosen: argparse.Namespace) -> Settings:
 
 def _serve(chosen: argparse.Namespace) -> int:
     from server.serving import serve
+    from server.supervising import supervise
 
+    if chosen.workers is not None:
+        return supervise(_settings(chosen), chosen.workers, shows_demo=False)
     return serve(_settings(chosen), shows_demo=False)
 
 

@@ -64,6 +64,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin with a request, or refuse it."""
+        self.takes_express = not (self._is_surplus or self._is_ending)
         if self._is_surplus or len(self.tasks) >= self.guard.max_requests:
             self.app = self._choose()
         elif self.app is not self._application:

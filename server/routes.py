@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from server.settings import Settings
 from server.web import (
@@ -27,16 +27,20 @@ from server.web import (
     stats,
     users,
 )
+from server.web.relay import Relay
+from server.web.shares import Shares
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_routes(settings: Settings) -> list[BaseRoute]:
-    """Return the routes of a role."""
+def create_routes(settings: Settings, shares: Shares | None = None) -> list[BaseRoute]:
+    """Return the routes of a role; a collector beside a process that answers passes all others on to that one."""
     routes: list[BaseRoute] = []
     if settings.role != "app":
         routes += _ingest(settings)
     routes += _both("/health/live", health.get_live)
+    if shares is not None and shares.slot is not None:
+        return [*routes, Mount("/", Relay(shares.app_socket))]
     routes += _both("/health/ready", health.get_ready)
     routes += _both("/metrics", health.get_metrics)
     routes += _both("/openapi.json", catalogue.get_openapi)

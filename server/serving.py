@@ -6,53 +6,76 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.app import create_app
+from server.app import Application, create_app
 from server.connections import guarded
 from server.errors import FootfallError, SettingsError
 from server.guard import Guard, create_guard
 from server.listening import keep, live_again, take_over
 from server.restoring import folder_in_use
 from server.settings import Settings
+from server.web.express import express_protocol
 from server.web.parts import Parts
 
 GRACE_S = 10
 BACKLOG = 2048
 GC_THRESHOLD = 50_000
 RESTART = signal.SIGUSR2  # not SIGHUP: that is also what a closed terminal sends
+# how long a thread may keep the interpreter while another waits for it: the writer must not hold up answers for 5 ms
+SWITCH_S = 0.0005
 
 log = logging.getLogger("footfall")
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens once it does; ends live streams before it waits for connections."""
+Greet = Callable[[Parts, Sequence[socket.socket]], None]
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, guard: Guard, *, shows_demo: bool) -> None:
+
+class _Server(uvicorn.Server):
+    """Tells when it listens; ends live streams before it waits for connections.
+
+    Shape:  lifeline is the reading end of a pipe, at whose end the server stops; None lives by signals alone, and
+            may be told to restart.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, greet: Greet, guard: Guard, lifeline: int | None = None
+    ) -> None:
         super().__init__(config)
         self._app = app
+        self._greet = greet
         self._guard = guard
+        self._lifeline = lifeline
         self._watching: asyncio.Task[None] | None = None
         self._is_restarting = False
         self.kept: list[int] = []
-        self._shows_demo = shows_demo
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
-        asyncio.get_running_loop().add_signal_handler(RESTART, self.restart)
+        if self._lifeline is None:
+            asyncio.get_running_loop().add_signal_handler(RESTART, self.restart)
         _calm_collector()
         self._watching = asyncio.create_task(self._guard.watch(cast("Any", self.server_state.connections)))
+        sys.setswitchinterval(SWITCH_S)
         if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            sys.stdout.write(_greeting(self._app.state.parts, host, port, shows_demo=self._shows_demo))
-            sys.stdout.flush()
+            self._greet(self._app.state.parts, self.servers[0].sockets)
+        if self._lifeline is not None:
+            asyncio.get_running_loop().add_reader(self._lifeline, self._stop)
+
+    def _stop(self) -> None:
+        """Stop as told to by a signal."""
+        self.should_exit = True
+        if self._lifeline is not None:
+            asyncio.get_running_loop().remove_reader(self._lifeline)
 
     def restart(self) -> None:
         """Stop, and keep the listening sockets open for the process's next life."""
@@ -76,13 +99,33 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, *, shows_demo: bool) -> int:
     """Serve until told to stop; return the exit status. Errors: SettingsError."""
     app = create_app(settings)
+
+    def greet(parts: Parts, sockets: Sequence[socket.socket]) -> None:
+        tell_where(parts, sockets[0], shows_demo=shows_demo)
+
+    with hold_folder(settings):
+        return run_server(app, app, settings, greet)
+
+
+def run_server(
+    app: Application,
+    asgi: ASGIApp,
+    settings: Settings,
+    greet: Greet,
+    handed_over: tuple[socket.socket, int] | None = None,
+) -> int:
+    """Serve an application until told to stop; return the exit status. Errors: SettingsError.
+
+    Shape:  asgi is the application or what stands in front of it; handed_over are a socket that listens already and
+            the server's lifeline, None listens where the settings say.
+    """
     guard = create_guard(settings, partial(_note_refusal, app))
     config = uvicorn.Config(
-        app,
+        asgi,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=guarded(guard),
+        http=guarded(guard, express_protocol(asgi) if isinstance(asgi, Application) else HttpToolsProtocol),
         ws="none",
         log_config=None,  # ours: lines that nobody can forge
         log_level="error",  # its warnings are about strangers' mistakes, and as many as they like
@@ -92,14 +135,14 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = _Server(config, app, guard, shows_demo=shows_demo)
+    sockets, lifeline = ([handed_over[0]], handed_over[1]) if handed_over else (take_over(), None)
+    server = _Server(config, app, greet, guard, lifeline)
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     signal.signal(RESTART, signal.SIG_IGN)  # until it listens; also in its next life
     try:
-        with _hold_folder(settings):
-            server.run(take_over())
+        server.run(sockets)
     finally:
         gc.unfreeze()  # else the store's bindings take what was frozen for leaks, and say so at length
     if server.kept:
@@ -116,7 +159,7 @@ def _note_refusal(app: Starlette, code: str, status: int) -> None:
 
 
 @contextmanager
-def _hold_folder(settings: Settings) -> Iterator[None]:
+def hold_folder(settings: Settings) -> Iterator[None]:
     """Keep a restore away from the data folder while it is served. Errors: SettingsError."""
     with ExitStack() as held:
         try:
@@ -137,6 +180,13 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
+
+
+def tell_where(parts: Parts, listening: socket.socket, *, shows_demo: bool) -> None:
+    """Print where the server listens, and what a person needs to begin."""
+    host, port = listening.getsockname()[:2]
+    sys.stdout.write(_greeting(parts, host, port, shows_demo=shows_demo))
+    sys.stdout.flush()
 
 
 def _greeting(parts: Parts, host: str, port: int, *, shows_demo: bool) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -10,6 +11,7 @@ UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_ter
 _UTM_NAMES = frozenset(UTM_NAMES)
 MAX_QUERY_CHARS = 8192
 MAX_VALUE_CHARS = 255
+MAX_CACHED_CHARS = 512
 _MAX_RAW_CHARS = 12 * MAX_VALUE_CHARS  # one character takes at most 12 in an address: four bytes as %F0
 
 # Click ids that only a paid click brings.
@@ -87,6 +89,20 @@ def click_ids_from_url(url: str) -> dict[str, str]:
 def is_paid_click(click_ids: Iterable[str]) -> bool:
     """Return whether one of these click ids is brought only by an advertisement."""
     return not PAID_CLICK_IDS.isdisjoint(click_ids)
+
+
+def told_by_url(url: str) -> tuple[Mapping[str, str], bool]:
+    """Return an address's UTM values, and whether it carries the click id of an advertisement.
+
+    Shape:  the values are shared between calls and not to be changed: pages have few addresses and many visitors.
+    """
+    # strangers choose the address: long ones would fill the cache
+    return _told(url) if len(url) <= MAX_CACHED_CHARS else _told.__wrapped__(url)
+
+
+@lru_cache(maxsize=4096)
+def _told(url: str) -> tuple[Mapping[str, str], bool]:
+    return utm_from_url(url), is_paid_click(click_ids_from_url(url))
 
 
 def _query(url: str) -> str:

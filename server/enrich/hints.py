@@ -37,6 +37,10 @@ class Hints:
     form_factors: tuple[str, ...] = ()
     touch_points: int = 0
 
+    def __hash__(self) -> int:
+        """Return the hash of what differs most: hashing all of it took 1 µs of every event."""
+        return hash((self.brands, self.platform, self.model))
+
 
 def create_hints(
     sec_ch_ua: str | None, mobile: str | None, platform: str | None, payload: object, touch_points: object

@@ -22,6 +22,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """Add what another histogram of the same bounds has counted."""
+        self.counts = [own + other for own, other in zip(self.counts, counts, strict=True)]
+        self.total += total
+
     def buckets(self) -> list[tuple[str, float]]:
         """Return (upper bound, how many values were at most that), as Prometheus wants it; the last is +Inf."""
         rows: list[tuple[str, float]] = []

@@ -1,7 +1,7 @@
 """What arrives now, told to whoever watches. Slow watchers lose the oldest, never the collector its speed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -9,23 +9,26 @@ import orjson
 from server.events.model import OPERATIONS
 from server.events.wire import write_instant
 from server.ingest.beacon import Draft
+from server.ingest.live_wire import LiveWire, Message
 from server.ingest.rejected import RejectedEvent
 
 MAX_WAITING = 500
 MAX_LISTENERS = 100
 
-Message = tuple[str, str | None, bytes]
-
 
 class Live:
-    """The watchers and their queues. Everything happens on the event loop."""
+    """The watchers and their queues. Everything happens on the event loop.
 
-    def __init__(self) -> None:
+    Shape:  wire leads to the process whose watchers see what this one takes in; None where there is one process.
+    """
+
+    def __init__(self, wire: LiveWire | None = None) -> None:
         self._listeners: set[asyncio.Queue[Message | None]] = set()
+        self._wire = wire
 
     def has_listeners(self) -> bool:
         """Return whether anybody watches; nobody costs nothing."""
-        return bool(self._listeners)
+        return bool(self._listeners) or (self._wire is not None and self._wire.is_watched())
 
     def is_full(self) -> bool:
         """Return whether one more watcher would be too many."""
@@ -35,8 +38,13 @@ class Live:
         """Tell all watchers: (verdict, site, JSON) for each event."""
         messages = [_of_draft(draft, new) for draft, new in zip(drafts, is_new, strict=True) if not _is_hidden(draft)]
         messages += [_of_refusal(refusal) for refusal in refusals]
-        for listener in self._listeners:
-            for message in messages:
+        self._tell(messages)
+        if self._wire is not None and not self._listeners:
+            self._wire.send(messages)
+
+    def _tell(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            for listener in self._listeners:
                 if listener.full():
                     listener.get_nowait()
                 listener.put_nowait(message)
@@ -45,11 +53,24 @@ class Live:
         """Yield messages until `close`."""
         listener: asyncio.Queue[Message | None] = asyncio.Queue(MAX_WAITING)
         self._listeners.add(listener)
+        self._follow_wire()
         try:
             while (message := await listener.get()) is not None:
                 yield message
         finally:
             self._listeners.discard(listener)
+            self._follow_wire()
+
+    def _follow_wire(self) -> None:
+        """Listen to what other processes take in while anybody watches here."""
+        if self._wire is None:
+            return
+        wire, loop = self._wire, asyncio.get_running_loop()
+        wire.watch(is_watched=bool(self._listeners))
+        if self._listeners:
+            loop.add_reader(wire.fileno(), lambda: self._tell(wire.receive()))
+        else:
+            loop.remove_reader(wire.fileno())
 
     def close(self) -> None:
         """End all watching, so that a stop does not wait for it."""

@@ -45,12 +45,21 @@ class Origins:
     """The sessions' origins. Owns the memory; `find` looks into the queue's database.
 
     `remembered` collects what is new, for the commit of the event that brought it: take it with `take_new`.
+
+    Shape:  is_shared says that other processes take in events of the same sessions: then what is not known yet is not
+            remembered either, but looked for each time, because another process may learn it.
     """
 
-    def __init__(self, find: Find) -> None:
+    def __init__(self, find: Find, *, is_shared: bool = False) -> None:
         self._find = find
+        self._is_shared = is_shared
         self._known: OrderedDict[OriginKey, Origin] = OrderedDict()
         self._new: dict[OriginKey, Origin] = {}
+
+    def known(self, site: str, session_id: str | None) -> Origin | None:
+        """Return a session's origin where it is in memory and cannot change any more, else None."""
+        found = self._known.get((site, session_id)) if session_id is not None else None
+        return found if found is not None and found.is_known() else None
 
     def of_session(self, site: str, session_id: str | None, own: Origin) -> Origin:
         """Return the session's origin, which is the event's own where the session has none yet."""
@@ -65,6 +74,8 @@ class Origins:
             if own.is_known():
                 self._new[key] = own
         else:
+            return known
+        if self._is_shared and not known.is_known():
             return known
         self._known[key] = known
         if len(self._known) > MAX_SESSIONS_IN_MEMORY:

@@ -5,8 +5,9 @@ EventRejected; it never touches a disk, a network or a clock. Order: cheap refus
 catalogue's rules, which see the facts that the server added.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -14,7 +15,9 @@ import orjson
 from server.enrich import bots, campaign, client_ip, referrer, user_agent
 from server.enrich.channels import channel_of
 from server.enrich.geo import Geo
+from server.enrich.hints import Hints
 from server.enrich.page_url import split_url
+from server.enrich.parsed_agent import MAX_USER_AGENT_CHARS
 from server.errors import EventRejected
 from server.events.catalogue import Catalogue, check_attributes
 from server.events.model import COLUMNS, OPERATIONS, Source
@@ -157,27 +160,35 @@ def add_page(_: Pipeline, draft: Draft) -> None:
 def add_origin(pipeline: Pipeline, draft: Draft) -> None:
     """Set campaign and channel: those of the session's first event that told any."""
     event = draft.event
-    columns = _own_campaign(draft)
-    click_ids = campaign.click_ids_from_url(event["url"] or "")
-    channel = channel_of(event["referrer_domain"], columns, is_paid_click=campaign.is_paid_click(click_ids))
-    own = Origin({**columns, "channel": channel})
-    event.update(pipeline.origins.of_session(event["site"], event["session_id"], own).columns)
+    known = pipeline.origins.known(event["site"], event["session_id"])
+    if known is None:
+        columns, is_paid = _own_campaign(draft)
+        channel = channel_of(event["referrer_domain"], columns, is_paid_click=is_paid)
+        own = Origin({**columns, "channel": channel})
+        known = pipeline.origins.of_session(event["site"], event["session_id"], own)
+    event.update(known.columns)
 
 
 def add_browser(_: Pipeline, draft: Draft) -> None:
     """Set browser, system, device and type from the user agent and the client hints."""
     beacon = draft.beacon
     text = read_text(draft, "user_agent", draft.raw.get("user_agent")) if beacon.is_trusted else beacon.user_agent
-    found = user_agent.describe(text, beacon.hints)
-    event = draft.event
-    event["browser"] = found.browser
-    event["browser_version"] = found.browser_version
-    event["os"] = found.os
-    event["os_version"] = found.os_version
-    event["device"] = found.device
-    event["device_type"] = found.device_type
     is_webdriver = beacon.context.get("webdriver") is True
-    event["bot"] = bots.bot_reason(text, is_webdriver, beacon.hints)
+    draft.event.update(_browser_columns((text or "")[:MAX_USER_AGENT_CHARS], is_webdriver, beacon.hints))
+
+
+@lru_cache(maxsize=2048)  # as many as the caches of what is asked here, which hold 98 % of real traffic
+def _browser_columns(text: str, is_webdriver: bool, hints: Hints) -> Mapping[str, str | None]:  # noqa: FBT001 - part of the cache's key
+    found = user_agent.describe(text, hints)
+    return {
+        "browser": found.browser,
+        "browser_version": found.browser_version,
+        "os": found.os,
+        "os_version": found.os_version,
+        "device": found.device,
+        "device_type": found.device_type,
+        "bot": bots.bot_reason(text, is_webdriver, hints),
+    }
 
 
 def add_screen(_: Pipeline, draft: Draft) -> None:
@@ -292,12 +303,14 @@ def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
     return time_ms
 
 
-def _own_campaign(draft: Draft) -> dict[str, str]:
+def _own_campaign(draft: Draft) -> tuple[Mapping[str, str], bool]:
+    """Return the UTM values that the event itself tells, and whether an advertisement led to its page."""
     event = draft.event
+    of_url, is_paid = campaign.told_by_url(event["url"]) if event["url"] else ({}, False)
     if event["name"] == "$utm_hit":
-        return campaign.utm_from_values(draft.props, "$")
+        return campaign.utm_from_values(draft.props, "$"), is_paid
     told = campaign.utm_from_values(draft.raw) if draft.beacon.is_trusted else {}
-    return told or (campaign.utm_from_url(event["url"]) if event["url"] else {})
+    return told or of_url, is_paid
 
 
 def _add_server_attribute(draft: Draft, attribute: str) -> None:

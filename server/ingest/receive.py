@@ -1,10 +1,11 @@
 """From a decoded request to verdicts on disk: the one way in, whatever the dialect. Called by web."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.errors import EventRejected
+from server.errors import EventRejected, Unavailable
 from server.events.model import Correction
 from server.events.wire import MAX_ID_LENGTH, encode_original
 from server.ingest.accounts import Accounts
@@ -14,7 +15,7 @@ from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Record, Submission
+from server.ingest.queue_file import OnEnd, Record, Submission
 from server.ingest.rejected import RejectedEvent
 from server.ingest.replay_context import encode_context
 from server.ingest.values import clean_text
@@ -34,6 +35,25 @@ class Outcome:
     warnings: list[dict[str, Any]]
 
 
+OnOutcome = Callable[[Outcome | Unavailable], None]
+
+
+class _Reception:
+    """One request between the pipeline and its commit."""
+
+    __slots__ = ("beacon", "drafts", "records", "refusals", "rejected", "submission", "warnings")
+
+    submission: Submission
+
+    def __init__(self, beacon: Beacon) -> None:
+        self.beacon = beacon
+        self.drafts: list[Draft] = []
+        self.records: list[Record] = []
+        self.refusals: list[RejectedEvent] = []
+        self.rejected: list[dict[str, Any]] = []
+        self.warnings: list[dict[str, Any]] = []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
     """Takes events in. Errors: Unavailable when they cannot be made durable; then nothing was stored or counted."""
@@ -45,37 +65,70 @@ class Receiver:
     limits: Limits
 
     async def receive(self, beacon: Beacon, events: Sequence[Any]) -> Outcome:
-        """Return, once everything is on disk, what became of each event. Errors: TooManyRequests, Unavailable."""
-        self.limits.take(beacon, len(events))
-        drafts: list[Draft] = []
-        records: list[Record] = []
-        refusals: list[RejectedEvent] = []
-        rejected: list[dict[str, Any]] = []
-        warnings: list[dict[str, Any]] = []
-        for index, raw in enumerate(events):
-            try:
-                draft = self.pipeline.run(beacon, raw)
-            except EventRejected as error:
-                refusal = refuse(beacon, raw, error, self.pipeline.ip_policy)
-                refusals.append(refusal)
-                rejected.append({"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]})
-                continue
-            drafts.append(draft)
-            records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
-            if draft.corrections:
-                warnings += _warnings(index, draft.corrections)
-        is_new = await self.queue.submit(Submission(records, refusals, self.pipeline.origins.take_new()))
-        accepted = sum(is_new)
-        self._note(beacon, warnings)
-        if self.live.has_listeners():
-            self.live.publish(drafts, is_new, refusals)
-        return Outcome(accepted, len(records) - accepted, rejected, warnings)
+        """Return, once everything is on disk, what became of each event."""
+        reception = self._read(beacon, events)
+        await self.queue.submit(reception.submission)
+        return self._finish(reception)
+
+    def receive_soon(
+        self, beacon: Beacon, events: Sequence[Any], loop: asyncio.AbstractEventLoop, on_end: OnOutcome
+    ) -> None:
+        """Return at once; `on_end` is called in the loop with what `receive` returns or raises.
+
+        Errors: TooManyRequests, Unavailable, and then `on_end` is not called.
+        """
+        reception = self._read(beacon, events)
+
+        def end(error: Unavailable | None) -> None:
+            on_end(self._finish(reception) if error is None else error)
+
+        self.queue.submit_soon(reception.submission, loop, end)
 
     async def refuse_whole(self, *refusals: RejectedEvent) -> None:
         """Keep what is no event: a request in which none could be told apart, which counts as one rejected event."""
         await self.queue.submit(Submission((), refusals))
         if self.live.has_listeners():
             self.live.publish([], [], refusals)
+
+    def refuse_soon(self, refusal: RejectedEvent, loop: asyncio.AbstractEventLoop, on_end: OnEnd) -> None:
+        """Return at once, like `receive_soon`, and do what `refuse_whole` does."""
+
+        def end(error: Unavailable | None) -> None:
+            if error is None and self.live.has_listeners():
+                self.live.publish([], [], [refusal])
+            on_end(error)
+
+        self.queue.submit_soon(Submission((), [refusal]), loop, end)
+
+    def _read(self, beacon: Beacon, events: Sequence[Any]) -> "_Reception":
+        """Take all events through the pipeline. Errors: TooManyRequests."""
+        self.limits.take(beacon, len(events))
+        found = _Reception(beacon)
+        pipeline = self.pipeline
+        for index, raw in enumerate(events):
+            try:
+                draft = pipeline.run(beacon, raw)
+            except EventRejected as error:
+                refusal = refuse(beacon, raw, error, pipeline.ip_policy)
+                found.refusals.append(refusal)
+                told = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
+                found.rejected.append(told)
+                continue
+            found.drafts.append(draft)
+            found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
+            if draft.corrections:
+                found.warnings += _warnings(index, draft.corrections)
+        found.submission = Submission(found.records, found.refusals, pipeline.origins.take_new())
+        return found
+
+    def _finish(self, found: "_Reception") -> Outcome:
+        """Return the answer to what is on disk."""
+        is_new = found.submission.is_new
+        accepted = is_new.count(True)
+        self._note(found.beacon, found.warnings)
+        if self.live.has_listeners():
+            self.live.publish(found.drafts, is_new, found.refusals)
+        return Outcome(accepted, len(is_new) - accepted, found.rejected, found.warnings)
 
     def _note(self, beacon: Beacon, warnings: Sequence[dict[str, Any]]) -> None:
         """Note what is no verdict; those are counted where they are committed."""

@@ -11,6 +11,8 @@ from server.ingest.queue import Queue
 from server.ingest.reading import Damaged, Waiting, read_waiting
 from server.storage.base import Store
 
+SLICE_ROWS = 2_000  # decoded events take five times the room of encoded ones
+
 
 class TellPeople:
     """Tells what the store has taken, once each. Shape: people is None where nobody keeps them.
@@ -33,10 +35,13 @@ class TellPeople:
         """Have the events taken."""
         if self._people is None:
             return
-        events = [orjson.loads(event) for _, event in rows]
-        if self._has_gaps:
-            events = self._only_stored(events)
-        self._people.take(events, self._queue.queue_id, rows[-1][0])
+        has_gaps = self._has_gaps
+        for start in range(0, len(rows), SLICE_ROWS):
+            part = rows[start : start + SLICE_ROWS]
+            events = [orjson.loads(event) for _, event in part]
+            if has_gaps:
+                events = self._only_stored(events)
+            self._people.take(events, self._queue.queue_id, part[-1][0])
         self._has_gaps = False
 
     def catch_up(self, stored: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from server.background import step_back
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
@@ -39,6 +40,7 @@ GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
 BUSY_ROWS = 500
 POLL_S = 0.5
+SHARED_POLL_S = 0.1  # nobody tells of what other processes commit
 IDLE_CHECK_S = 0.005
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 4.0
@@ -80,6 +82,7 @@ class Writer:
         self._store = store
         self._clock = clock
         self._retention_days = retention_days
+        self._poll_s = SHARED_POLL_S if queue.is_shared else POLL_S
         self._database = open_database(path)
         self._tell_people = TellPeople(people, queue, store, self._database)
         self._position = -1
@@ -153,9 +156,10 @@ class Writer:
         self._tell_people.close()
 
     def _run(self) -> None:
+        step_back()
         pause_s = FIRST_PAUSE_S
         while True:
-            self._wake.wait(POLL_S)  # the time-out finds what other processes put into the queue
+            self._wake.wait(self._poll_s)  # the time-out finds what other processes put into the queue
             self._wake.clear()
             is_last = self._stop.is_set()  # asked before moving: what was accepted before the stop is moved after it
             try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from server.background import in_the_background
 from server.events.model import COLUMNS
 from server.storage.migrations import check_version, keep_copy, size_of
 
@@ -70,7 +71,8 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         "threads": 2,
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
     }
-    database = duckdb.connect(str(path), config=config)
+    # the engine's own threads are made here
+    database = in_the_background(lambda: duckdb.connect(str(path), config=config))
     # an event's own zone is UTC; the session's must not shift it
     database.execute("set timezone = 'UTC'")
     return database

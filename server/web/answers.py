@@ -1,5 +1,7 @@
 """How the server answers: JSON, errors, and the headers that let a page on another site read them."""
 
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -9,6 +11,37 @@ from starlette.responses import Response
 from server.errors import FootfallError
 
 Headers = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerHead:
+    """An answer without its body.
+
+    Shape:  pairs are the headers but for the body's length; raw is the same as it goes over the wire, from the status
+            line on, so that what many answers have in common is written once.
+    """
+
+    status: int
+    pairs: tuple[tuple[bytes, bytes], ...]
+    raw: bytes
+
+
+def answer_head(status: int, headers: Headers) -> AnswerHead:
+    """Return an answer's head. A value that could break the line is left out: strangers chose it."""
+    pairs = tuple(
+        (name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items() if value.isprintable()
+    )
+    lines = b"".join(b"%s: %s\r\n" % pair for pair in pairs)
+    return AnswerHead(
+        status=status, pairs=pairs, raw=b"HTTP/1.1 %d %s\r\n%s" % (status, HTTPStatus(status).phrase.encode(), lines)
+    )
+
+
+def head_of(answer: Response) -> AnswerHead:
+    """Return the head of a finished answer."""
+    return answer_head(
+        answer.status_code, {name: value for name, value in answer.headers.items() if name != "content-length"}
+    )
 
 
 class JsonAnswer(Response):

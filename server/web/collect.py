@@ -3,8 +3,9 @@
 Answered in front of routing and middleware: this is the one path where each microsecond counts.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,16 +14,24 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.errors import BadRequest, FootfallError, Forbidden, NotFound
+from server.errors import BadRequest, FootfallError, Forbidden, NotFound, Unavailable
 from server.events.model import Source
-from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, decode
+from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, decode, unpack
 from server.ingest.address_policy import scrub_payload
 from server.ingest.receive import Outcome
 from server.ingest.rejected import RejectedEvent
-from server.web.answers import cors_headers, error_answer, fault_answer, preflight_headers
+from server.web.answers import (
+    AnswerHead,
+    answer_head,
+    cors_headers,
+    error_answer,
+    fault_answer,
+    head_of,
+    preflight_headers,
+)
 from server.web.beacons import client_ip_of, events_of, page_beacon, site_for
 from server.web.parts import Parts
-from server.web.requests import ClientGone, RequestHead, read_body
+from server.web.requests import ClientGone, RequestHead, read_sent_body
 
 log = logging.getLogger("footfall.collect")
 
@@ -36,6 +45,8 @@ _PAGE_FIELDS = ("url", "title", "referrer")
 _ENVELOPE_FIELDS = ("site", "sent_at")
 _CONTEXT_FIELDS = ("resolution", "language", "timezone")
 
+Answer = Callable[[AnswerHead, bytes], None]
+
 
 class Collect:
     """The ASGI endpoint."""
@@ -47,8 +58,7 @@ class Collect:
         try:
             method = scope["method"]
             if method == "POST":
-                await _answer(send, await _take_batch(parts, scope, receive, head), origin)
-                parts.accounts.answers[200] += 1
+                await _answer_batch(parts, scope, receive, send, head)
             elif method in {"GET", "HEAD"}:
                 await (await _take_pixel(parts, scope, head))(scope, receive, send)
                 parts.accounts.answers[200] += 1
@@ -70,19 +80,89 @@ class Collect:
             await fault_answer(cors_headers(origin))(scope, receive, send)
 
 
-async def _take_batch(parts: Parts, scope: Scope, receive: Receive, head: RequestHead) -> bytes:
-    """Return the answer's JSON to a tracker's batch. Errors: FootfallError, ClientGone."""
-    body = await read_body(head, receive)
+async def _answer_batch(parts: Parts, scope: Scope, receive: Receive, send: Send, head: RequestHead) -> None:
+    """Answer a tracker's batch. Errors: FootfallError from the body, ClientGone."""
+    body = await read_sent_body(head, receive)
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[tuple[AnswerHead, bytes]] = loop.create_future()
+
+    def answer(answer_head: AnswerHead, body: bytes) -> None:
+        if not answered.done():
+            answered.set_result((answer_head, body))
+
+    take_batch(parts, scope, body, loop, answer)
+    answer_head, body = await answered
+    headers = (*answer_head.pairs, (b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": answer_head.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def take_batch(parts: Parts, scope: Scope, body: bytes, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
+    """Answer the body of a POST: now, or from the loop once what the answer says is on disk. Never raises.
+
+    Shape:  body is as it was sent; of the scope, `headers`, `client` and `query_string` are read.
+    """
+    head = RequestHead(scope)
+    batch = _Batch(parts, head.get(b"origin"), answer)
     try:
-        envelope, is_odd = _envelope(body)
-        key = envelope["site"] if "site" in envelope else _query(scope).get("site")
-        site = site_for(parts.sites, key, head.get(b"origin"))
-        events = events_of(envelope.get("events"))
-    except (BadRequest, NotFound, Forbidden) as error:
-        await keep_refused(parts, error, body, client_ip_of(scope, head, parts.settings).ip)
-        raise
-    beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
-    return encode_outcome(await parts.receiver.receive(beacon, events))
+        body = unpack(body)
+        try:
+            envelope, is_odd = _envelope(body)
+            key = envelope["site"] if "site" in envelope else _query(scope).get("site")
+            site = site_for(parts.sites, key, batch.origin)
+            events = events_of(envelope.get("events"))
+        except (BadRequest, NotFound, Forbidden) as error:
+            batch.refusal = error
+            ip = client_ip_of(scope, head, parts.settings).ip
+            parts.receiver.refuse_soon(_refusal(parts, error, body, ip), loop, batch.refused)
+            return
+        beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
+        parts.receiver.receive_soon(beacon, events, loop, batch.received)
+    except FootfallError as error:
+        batch.refuse(error)
+    except Exception:
+        # nobody foresaw it; the framework's own net is behind this path
+        log.exception("a fault while receiving events")
+        batch.fail()
+
+
+class _Batch:
+    """One POST between its arrival and its answer."""
+
+    __slots__ = ("_answer", "_parts", "origin", "refusal")
+
+    refusal: FootfallError
+
+    def __init__(self, parts: Parts, origin: str | None, answer: Answer) -> None:
+        self._parts = parts
+        self._answer = answer
+        self.origin = origin
+
+    def received(self, outcome: Outcome | Unavailable) -> None:
+        """Tell the verdicts, or that there are none."""
+        if isinstance(outcome, Unavailable):
+            self.refuse(outcome)
+            return
+        self._parts.accounts.answers[200] += 1
+        self._answer(_accepted_head(self.origin), encode_outcome(outcome))
+
+    def refused(self, error: Unavailable | None) -> None:
+        """Tell why the whole request was refused, which is on disk."""
+        self.refuse(error or self.refusal)
+
+    def refuse(self, error: FootfallError) -> None:
+        """Tell an error."""
+        self._parts.accounts.refused_requests[error.code] += 1
+        self._parts.accounts.answers[error.status] += 1
+        self._tell(error_answer(error, cors_headers(self.origin)))
+
+    def fail(self) -> None:
+        """Tell that the server has a fault."""
+        self._parts.accounts.answers[500] += 1
+        self._tell(fault_answer(cors_headers(self.origin)))
+
+    def _tell(self, answer: Response) -> None:
+        self._answer(head_of(answer), bytes(answer.body))
 
 
 def _envelope(body: bytes) -> tuple[dict[str, Any], bool]:
@@ -111,9 +191,14 @@ async def _take_pixel(parts: Parts, scope: Scope, head: RequestHead) -> Response
 
 async def keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> None:
     """Keep what was refused as a whole: it may hold events, and its sender may be mended. Errors: TooManyRequests."""
+    await parts.receiver.refuse_whole(_refusal(parts, error, body, ip))
+
+
+def _refusal(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> RejectedEvent:
+    """Return the record of a refused body, which counts for its network. Errors: TooManyRequests."""
     now_ms = parts.clock()
     parts.receiver.limits.take_unread(ip, now_ms)
-    refusal = RejectedEvent(
+    return RejectedEvent(
         received_ms=now_ms,
         site=None,
         event_id=None,
@@ -122,7 +207,6 @@ async def keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str 
         message=error.message,
         payload=scrub_payload(body[:MAX_KEPT_PAYLOAD_BYTES], ip, parts.settings.ip),
     )
-    await parts.receiver.refuse_whole(refusal)
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -139,17 +223,10 @@ def encode_outcome(outcome: Outcome) -> bytes:
     )
 
 
-async def _answer(send: Send, body: bytes, origin: str | None) -> None:
-    headers = (*_answer_headers(origin), (b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 @lru_cache(maxsize=256)
-def _answer_headers(origin: str | None) -> tuple[tuple[bytes, bytes], ...]:
+def _accepted_head(origin: str | None) -> AnswerHead:
     """Return what all answers to an origin have in common; most traffic comes from few origins."""
-    headers = {"content-type": "application/json", **cors_headers(origin)}
-    return tuple((name.encode(), value.encode("latin-1")) for name, value in headers.items())
+    return answer_head(200, {"content-type": "application/json", **cors_headers(origin)})
 
 
 def _query(scope: Scope) -> dict[str, str]:

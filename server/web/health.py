@@ -46,6 +46,9 @@ def check_parts(parts: Parts) -> dict[str, str | None]:
         "queue": parts.queue.last_error,
         "disk": _disk_problem(parts.settings.data_dir),
     }
+    if parts.shares is not None:
+        errors = [told["error"] for told in parts.shares.tallies.read_all() if told["error"]]
+        checks["queue"] = checks["queue"] or next(iter(errors), None)
     if parts.writer is not None:
         checks["store"] = parts.writer.state.last_error
     return checks

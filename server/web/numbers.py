@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from server.errors import Unavailable
 from server.ingest.histogram import Histogram
+from server.ingest.tally import Tally, tell
 from server.web.parts import Parts
 
 _NEWEST = "select site, epoch_ms(max(received_at)) from events group by site"
@@ -20,6 +21,7 @@ class Numbers(Collector):
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._tally = Tally()
 
     def describe(self) -> list[Metric]:
         """Tell nothing in advance: collecting is cheap enough."""
@@ -27,6 +29,7 @@ class Numbers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
+        self._tally = all_tallies(self._parts)
         yield from self._events()
         yield from self._requests()
         yield from self._queue()
@@ -52,15 +55,14 @@ class Numbers(Collector):
         yield _gauge("footfall_queue_oldest_seconds", "Age of the event that has been waiting longest.", age_s)
 
     def _requests(self) -> Iterator[Metric]:
-        accounts = self._parts.accounts
-        yield _counters("footfall_corrections", "Corrections to accepted events.", "code", accounts.corrected)
-        refused = accounts.refused_requests
+        tally = self._tally
+        yield _counters("footfall_corrections", "Corrections to accepted events.", "code", tally.corrected)
+        refused = tally.refused_requests
         yield _counters("footfall_requests_refused", "Ingest requests refused whole.", "code", refused)
-        answers = {str(status): count for status, count in dict(accounts.answers).items()}
-        yield _counters("footfall_http_answers", "HTTP answers, by status.", "status", answers)
+        yield _counters("footfall_http_answers", "HTTP answers, by status.", "status", tally.answers)
 
     def _queue(self) -> Iterator[Metric]:
-        queue = self._parts.queue
+        queue = self._tally
         yield _counter("footfall_queue_commits", "Group commits of the queue.", queue.commits)
         yield _histogram("footfall_queue_commit_seconds", "Group commits, the fsync included.", queue.commit_seconds)
         yield _histogram("footfall_queue_sync_seconds", "The commit proper: write and fsync.", queue.sync_seconds)
@@ -81,11 +83,22 @@ class Numbers(Collector):
 
     def _sites(self) -> Iterator[Metric]:
         _read_newest(self._parts)
-        newest = dict(self._parts.accounts.last_received_ms)
+        newest = self._tally.last_received_ms
+        for site, received_ms in dict(self._parts.accounts.last_received_ms).items():
+            newest[site] = max(received_ms, newest.get(site, 0))
         ages = GaugeMetricFamily("footfall_last_event_age_seconds", "Since a site's last event.", labels=["site"])
         for site, received_ms in sorted(newest.items()):
             ages.add_metric([site], max(0, self._parts.clock() - received_ms) / 1000)
         yield ages
+
+
+def all_tallies(parts: Parts) -> Tally:
+    """Return what this process has counted, and the collectors whose answers it gives."""
+    tally = Tally()
+    tally.add(tell(parts.accounts, parts.queue))
+    for told in parts.shares.tallies.read_all() if parts.shares is not None else ():
+        tally.add(told)
+    return tally
 
 
 def _read_newest(parts: Parts) -> None:

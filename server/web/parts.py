@@ -19,13 +19,15 @@ from server.storage.base import Store
 from server.web.auth import Auth
 from server.web.keys import Keys
 from server.web.script import Script
+from server.web.shares import Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything a request may need.
 
-    Shape:  store and writer are None in the role `collect`; stopping is set as soon as the server is told to stop.
+    Shape:  store and writer are None in the role `collect`; shares and telling where one process does all; stopping is
+            set as soon as the server is told to stop.
     """
 
     settings: Settings
@@ -43,4 +45,6 @@ class Parts:
     store: Store | None
     writer: Writer | None
     geo_watch: Repeated | None
+    shares: Shares | None = None
+    telling: Repeated | None = None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -30,10 +30,14 @@ class RequestHead:
 
 
 async def read_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_BYTES) -> bytes:
-    """Return the body, unpacked.
+    """Return the body, unpacked. Errors: those of `read_sent_body`; BadRequest or TooLarge from unpacking."""
+    return unpack(await read_sent_body(head, receive, limit))
 
-    Errors: TooLarge as soon as more than `limit` bytes are announced or have arrived; BadRequest or TooLarge
-            from unpacking; ClientGone.
+
+async def read_sent_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_BYTES) -> bytes:
+    """Return the body as it was sent.
+
+    Errors: TooLarge as soon as more than `limit` bytes are announced or have arrived; ClientGone.
     """
     announced = head.get(b"content-length")
     if announced is not None and announced.isdecimal() and int(announced) > limit:
@@ -45,7 +49,7 @@ async def read_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_B
         body: bytes = message.get("body", b"")
         if len(body) > limit:
             raise _too_large(limit)
-        return unpack(body)
+        return body
     chunks = [message.get("body", b"")]
     size = len(chunks[0])
     while message.get("more_body", False):
@@ -56,7 +60,7 @@ async def read_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_B
         size += len(chunks[-1])
         if size > limit:
             raise _too_large(limit)
-    return unpack(b"".join(chunks))
+    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -1,0 +1,239 @@
+"""`footfall serve --workers N`: N processes receive, one writes and answers, and this one keeps them alive.
+
+Who does what
+    collectors   answer `/collect`, the tracker's files and Segment's calls; they share the queue's file, and so its
+                 promise. Everything else they pass on to the one that answers (web/relay.py).
+    answering    the writer, the store, the API, the pages. One, because the store's file is for one process.
+    supervisor   listens, but accepts nothing; starts the others, starts a dead one again, stops all in order.
+
+Why it holds
+    Each collector has a listening socket of its own on the one port (SO_REUSEPORT), so that the kernel shares
+    connections out evenly. This process holds all of them open: while a dead collector is started again, its
+    connections wait. Where the kernel does not share out (not Linux), all accept from one socket.
+    Whatever dies, what was acknowledged is in the queue's file, and the writer asks the store how far it got.
+    All children watch a pipe whose other end is here: when this process dies, they stop.
+
+Stopping
+    No new connections; the collectors finish what they have; then the one that answers moves what is left in the
+    queue into the store. Each may take GRACE_S, after that it is killed, which loses nothing.
+"""
+
+import gc
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from uvicorn.config import STARTUP_FAILURE
+
+from server.app import create_app
+from server.errors import SettingsError
+from server.ingest.tally import SharedTallies
+from server.serving import BACKLOG, GRACE_S, RESTART, hold_folder, run_server, tell_where
+from server.settings import Settings
+from server.web.parts import Parts
+from server.web.relay import Behind
+from server.web.shares import Shares
+
+MAX_WORKERS = 64
+STOP_S = 3 * GRACE_S
+SHORT_LIFE_S = 5.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+_CANNOT_START = (2, STARTUP_FAILURE)  # wrong settings: another try ends the same
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+log = logging.getLogger("footfall.supervisor")
+
+
+@dataclass(slots=True)
+class _Child:
+    """One process and how to make it. Shape: pause_s is how long to wait before it is made again."""
+
+    name: str
+    work: Callable[[], int]
+    pid: int = 0
+    starts: int = 0
+    started_s: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+
+
+def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
+    """Serve with several processes until told to stop; return the exit status. Errors: SettingsError."""
+    if not 1 <= workers <= MAX_WORKERS:
+        raise SettingsError([f"--workers: a number from 1 to {MAX_WORKERS}"])
+    if settings.role != "all":
+        raise SettingsError(["--workers: only in the role `all`, which it shares out"])
+    listening = _listen(settings, workers)
+    folder = Path(tempfile.mkdtemp(prefix="footfall-"))  # a socket's path has at most 107 characters
+    try:
+        inner = socket.socket(socket.AF_UNIX)
+        inner.bind(str(folder / "app"))
+        inner.listen(BACKLOG)
+        with hold_folder(settings):
+            return _Supervisor(settings, listening, inner, shows_demo=shows_demo).run()
+    finally:
+        gc.unfreeze()  # as in serving
+        shutil.rmtree(folder)
+
+
+class _Supervisor:
+    """Owns the children."""
+
+    def __init__(
+        self, settings: Settings, listening: Sequence[socket.socket], inner: socket.socket, *, shows_demo: bool
+    ) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._inner = inner
+        self._shows_demo = shows_demo
+        self._shares = Shares(app_socket=inner.getsockname(), tallies=SharedTallies(len(listening)))
+        self._lifeline, self._life = os.pipe()
+        self._answering = _Child("answering", self._answer)
+        self._collectors = [
+            _Child(f"collector {number}", lambda number=number: self._collect(number))  # type: ignore[misc]  # bound now, not at the end
+            for number in range(len(listening))
+        ]
+
+    def run(self) -> int:
+        """Keep all alive until told to stop."""
+        signal.signal(RESTART, signal.SIG_IGN)  # one process can take its own place, several cannot yet
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they are waited for, and children start without them
+        gc.freeze()  # what is the same in all children stays one page
+        for child in (self._answering, *self._collectors):
+            self._start(child)
+        while signal.sigwait(_SIGNALS) == signal.SIGCHLD:
+            for child, status in self._reap():
+                if status in _CANNOT_START or child.pause_s >= LONGEST_PAUSE_S:
+                    log.error("%s cannot be started", child.name)
+                    return self._stop(status or 1)
+                self._start_again(child)
+        return self._stop(0)
+
+    def _start_again(self, child: _Child) -> None:
+        """Start a dead child, after a pause that grows while it dies soon."""
+        log.warning("%s has died and is started again", child.name)
+        if time.monotonic() - child.started_s > SHORT_LIFE_S:
+            child.pause_s = FIRST_PAUSE_S
+        time.sleep(child.pause_s)
+        child.pause_s *= 2
+        self._start(child)
+
+    def _reap(self) -> list[tuple[_Child, int]]:
+        """Return who has died, and with which status."""
+        dead = []
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                for child in (self._answering, *self._collectors):
+                    if child.pid == pid:
+                        child.pid = 0
+                        dead.append((child, os.waitstatus_to_exitcode(status)))
+        return dead
+
+    def _start(self, child: _Child) -> None:
+        child.started_s = time.monotonic()
+        sys.stdout.flush()
+        child.pid = os.fork()
+        if child.pid:
+            child.starts += 1
+            return
+        status = 1
+        try:
+            os.close(self._life)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            status = child.work()
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        except SettingsError as error:
+            log.error("%s cannot start: %s", child.name, error)  # noqa: TRY400 - for people
+            status = _CANNOT_START[0]
+        except BaseException:
+            log.exception("%s has ended", child.name)
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+
+    def _answer(self) -> int:
+        public = self._listening[0]
+        for other in self._listening:
+            if other is not public:
+                other.close()
+        shares = self._shares
+        shares.live_wire.watch(is_watched=False)  # a predecessor may have died with watchers
+        app = create_app(replace(self._settings, role="app"), shares=shares)
+
+        def greet(parts: Parts, _: Sequence[socket.socket]) -> None:
+            if self._answering.starts == 0:
+                tell_where(parts, public, shows_demo=self._shows_demo)
+            public.close()
+
+        return run_server(app, Behind(app), self._settings, greet, (self._inner, self._lifeline))
+
+    def _collect(self, number: int) -> int:
+        own = self._listening[number]
+        for other in (*self._listening, self._inner):
+            if other is not own:
+                other.close()
+        app = create_app(replace(self._settings, role="collect"), shares=replace(self._shares, slot=number))
+        return run_server(app, app, self._settings, lambda _parts, _sockets: None, (own, self._lifeline))
+
+    def _stop(self, status: int) -> int:
+        """End all in order."""
+        for each in self._listening:
+            each.close()
+        _end(self._collectors)
+        _end([self._answering])
+        return status
+
+
+def _end(children: Sequence[_Child]) -> None:
+    """Ask children to stop and wait for them; kill those that take too long."""
+    for child in children:
+        if child.pid:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    for child in children:
+        while child.pid:
+            with suppress(ChildProcessError):
+                if os.waitpid(child.pid, os.WNOHANG)[0] == 0:
+                    if time.monotonic() > deadline:
+                        os.kill(child.pid, signal.SIGKILL)
+                    time.sleep(0.01)
+                    continue
+            child.pid = 0
+
+
+def _listen(settings: Settings, count: int) -> list[socket.socket]:
+    """Return a listening socket for each collector. Errors: SettingsError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        if not sys.platform.startswith("linux"):
+            return [_bound(family, address, is_shared=False)] * count
+        first = _bound(family, address, is_shared=True)
+        return [first, *(_bound(family, first.getsockname(), is_shared=True) for _ in range(count - 1))]
+    except OSError as error:
+        raise SettingsError([f"FOOTFALL_HOST, FOOTFALL_PORT: cannot listen there: {error}"]) from error
+
+
+def _bound(family: int, address: tuple[object, ...], *, is_shared: bool) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind(address)
+    listening.listen(BACKLOG)
+    return listening

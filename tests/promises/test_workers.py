@@ -1,0 +1,156 @@
+"""`footfall serve --workers N`: whichever process dies, nothing is lost or doubled, the service goes on."""
+
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.promises.clients import Target, finish_clients, start_clients
+from tests.promises.conftest import StartServer
+from tests.promises.killing import count_stored
+from tests.real_server import SERVE, RealServer, fetch
+
+WORKERS = (*SERVE, "--workers", "2")
+KILLS = 8
+PATIENCE_S = 30.0
+
+pytestmark = [
+    pytest.mark.promise,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are found through /proc"),
+]
+
+
+def children(server: RealServer) -> tuple[list[int], list[int]]:
+    """Return (collectors, the one that answers, which has the store open), each as process ids."""
+    collectors: list[int] = []
+    answering: list[int] = []
+    pid = server.process.pid
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        try:
+            files = {str(each.readlink()) for each in Path(f"/proc/{child}/fd").iterdir()}
+        except OSError:  # it has just died, or closed a file
+            continue
+        is_answering = any(file.endswith("events.duckdb") for file in files)
+        (answering if is_answering else collectors).append(child)
+    return collectors, answering
+
+
+def wait_for_all(server: RealServer) -> tuple[list[int], list[int]]:
+    """Return the children once all are there and the service is ready."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        collectors, answering = children(server)
+        if (len(collectors), len(answering)) == (2, 1):
+            try:
+                if server.get("/health/ready").status == 200:
+                    return collectors, answering
+            except OSError:
+                pass
+        time.sleep(0.05)
+    raise TimeoutError(server.log()[-3000:])
+
+
+@pytest.mark.timeout(300)
+def test_kills_of_any_process_under_load_lose_nothing_and_double_nothing(
+    start: StartServer, source: random.Random
+) -> None:
+    """Collectors and the one that answers are killed in turn; what is under way at one of them is sent again."""
+    server = start(command=WORKERS)
+    target = Target()
+    clients = start_clients(target, source, count=4)
+    target.move(server.port, server.secret_key)
+    for number in range(KILLS):
+        collectors, answering = wait_for_all(server)
+        acknowledged = sum(len(client.journal.acknowledged) for client in clients)
+        time.sleep(source.uniform(0.05, 0.4))
+        victim = source.choice(collectors) if number % 2 else answering[0]
+        os.kill(victim, signal.SIGKILL)
+        target.move(server.port, server.secret_key)
+        end = time.monotonic() + PATIENCE_S
+        while sum(len(client.journal.acknowledged) for client in clients) <= acknowledged:
+            assert time.monotonic() < end, "events are accepted again"
+            time.sleep(0.01)
+    wait_for_all(server)
+    target.move(server.port, server.secret_key)
+    journal = finish_clients(clients)
+    stored = count_stored(server)
+    text = server.get("/metrics").body.decode()
+
+    assert journal.oddities == []
+    assert stored == Counter(journal.sent)
+    assert server.metric("footfall_events_accepted_total") == len(journal.sent)
+    answers = float(re.findall(r'^footfall_http_answers_total{status="200"} (\S+)$', text, re.MULTILINE)[0])
+    assert answers > journal.replays, "counts of all processes are added up"
+    assert server.stop() == 0
+
+
+def test_a_stop_under_load_keeps_everything_and_a_dead_supervisor_takes_its_children_along(
+    start: StartServer, source: random.Random
+) -> None:
+    target = Target()
+    clients = start_clients(target, source, count=3)
+    server = start(command=WORKERS)
+    target.move(server.port, server.secret_key)
+    time.sleep(1)
+    assert server.stop() == 0
+    acknowledged = set().union(*(client.journal.acknowledged for client in clients))
+
+    server = start(command=WORKERS)
+    assert acknowledged <= count_stored(server).keys()
+    collectors, answering = wait_for_all(server)
+    target.move(server.port, server.secret_key)
+    time.sleep(0.5)
+    server.kill()
+    end = time.monotonic() + PATIENCE_S
+    while any(Path(f"/proc/{pid}/cwd").exists() for pid in (*collectors, *answering)):
+        assert time.monotonic() < end, "children outlive their supervisor"
+        time.sleep(0.05)
+
+    server = start()
+    target.move(server.port, server.secret_key)
+    journal = finish_clients(clients)
+    assert journal.oddities == []
+    assert count_stored(server) == Counter(journal.sent)
+
+
+def test_all_processes_are_one_server(start: StartServer) -> None:
+    """Answers, live events, a session's campaign and the visitor's address, whichever process a request meets."""
+    server = start(command=WORKERS, environment={"FOOTFALL_TRUSTED_PROXIES": "127.0.0.0/8"})
+    watcher = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+    watcher.request("GET", "/api/live", headers={"authorization": f"Bearer {server.secret_key}"})
+    stream = watcher.getresponse()
+    assert stream.readline().startswith(b"retry")
+    ids = [str(uuid.uuid4()) for _ in range(12)]
+    for number, each in enumerate(ids):  # a connection for each: the kernel deals them out
+        url = "https://shop.example/" + ("" if number != 1 else "?utm_source=news&utm_medium=email")
+        event = {"id": each, "name": "Seen", "session_id": "s-1", "page": {"url": url}}
+        body = json.dumps({"site": "default", "visitor_id": "v-1", "events": [event]}).encode()
+        headers = {"x-forwarded-for": "203.0.113.7", "x-footfall-peer": "198.51.100.1 1"}
+        assert fetch(f"{server.base_url}/collect", headers=headers, body=body).json()["accepted"] == 1
+    seen: set[str] = set()
+    while seen != set(ids):
+        line = stream.readline()
+        assert line, "the stream goes on"
+        if line.startswith(b"data: "):
+            seen.add(json.loads(line[6:])["event"]["id"])
+    watcher.close()
+
+    server.wait_until_stored()
+    stored = {each["id"]: each for each in server.get("/api/events?limit=100").json()["events"]}
+    assert [stored[each]["utm_source"] for each in ids] == [None, *["news"] * 11]
+    assert {each["ip"] for each in stored.values()} == {"203.0.113.7"}
+    forged = {"authorization": f"Bearer {server.secret_key}", "x-footfall-peer": "198.51.100.1 1"}
+    assert fetch(f"{server.base_url}/api/stats?metrics=events", headers=forged).status == 200
+    assert server.post("/api/events", {"name": "Paid", "id": "paid-1"}).json()["accepted"] == 1
+    assert server.post("/api/events", {"name": "Paid", "id": "paid-1"}).json()["duplicate"] == 1
+    assert fetch(f"{server.base_url}/nowhere").status == 404
+    assert server.stop() == 0
