@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,10 +45,20 @@ def note(*figures: Trial | Measured) -> None:
 
 
 def read(file: Path) -> list[Trial | Measured]:
-    """Return what was written down; of what was found again, the latest. Errors: OSError, ValueError, KeyError."""
+    """Return what was written down: trials of the same added up, of values the latest.
+
+    Errors: OSError, ValueError, KeyError.
+    """
     found: dict[str, Trial | Measured] = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         fields = json.loads(line)
-        kind = Trial if fields.pop("kind") == "Trial" else Measured
-        found[fields["what"]] = kind(**fields)
+        if fields.pop("kind") == "Measured":
+            found[fields["what"]] = Measured(**fields)
+            continue
+        trial = Trial(**fields)
+        before = found.get(trial.what)
+        if isinstance(before, Trial):
+            tries, failures = before.tries + trial.tries, before.failures + trial.failures
+            trial = replace(trial, tries=tries, failures=failures)
+        found[trial.what] = trial
     return list(found.values())
