@@ -38,6 +38,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "_pauses",
         "_seen",
         "_since_s",
+        "takes_express",
     )
 
     guard: Guard
