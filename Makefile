@@ -32,6 +32,9 @@ help: ## list the targets
 .make/browsers: tools/find_browsers.sh .make/dev
 	@tools/find_browsers.sh $(VENV) $@
 
+.make/strace: tools/find_strace.sh
+	@tools/find_strace.sh $@
+
 setup: .make/dev .make/node .make/segment ## the whole environment: .venv, the tracker's packages, Segment's clients
 
 # ---- use ----
@@ -66,13 +69,15 @@ unit: .make/dev .make/node ## unit tests of server and tracker
 	$(VENV)/bin/pytest --quiet -m "not promise"
 	$(NPM) test --silent
 
-prove: .make/dev .make/segment ## the promises: real servers, killed
-	$(VENV)/bin/pytest --quiet -m promise
+prove: .make/dev .make/segment .make/strace ## the promises: real servers, killed; ARGS=--write puts the figures into docs
+	@rm -f .make/figures.jsonl
+	PROMISE_FIGURES=$(CURDIR)/.make/figures.jsonl $(VENV)/bin/pytest --quiet -m promise
+	$(if $(filter --write,$(ARGS)),$(PY) -m tools.write_reliability .make/figures.jsonl)
 
 e2e: .make/browsers .make/node .make/segment ## the demo shop and the tracker in real browsers
 	$(VENV)/bin/pytest --quiet e2e
 
-test: .make/browsers .make/node .make/segment ## everything but the long forms of proofs, which `make prove` has
+test: .make/browsers .make/node .make/segment .make/strace ## everything but the long forms of proofs, which `make prove` has
 	$(VENV)/bin/pytest --quiet -m "promise and not long"
 	$(VENV)/bin/pytest --quiet -m "not promise"
 	$(NPM) test --silent

@@ -28,6 +28,7 @@ from server.errors import FootfallError, SettingsError
 from server.events.catalogue import load_catalogue
 from server.identity.people_file import PEOPLE_FILE
 from server.ingest.accounts import Accounts
+from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.origins import Origins
 from server.ingest.people import People
@@ -174,7 +175,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
         accounts=accounts,
         live=live,
         queue=queue,
-        receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live),
+        receiver=Receiver(pipeline=pipeline, queue=queue, accounts=accounts, live=live, limits=_limits(settings)),
         repeats=Repeats(queue, clock),
         store=moving.store,
         writer=moving.writer,
@@ -184,6 +185,10 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
         shares=shares,
         telling=_tell_others(shares, accounts, queue),
     )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.network_events_per_minute, settings.site_events_per_minute)
 
 
 class _Moving(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 from server import __version__
 from server.errors import FootfallError, SettingsError
+from server.log_lines import log_to
 from server.settings import Settings, read_settings
 
 EXIT_WRONG_SETTINGS = 2
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if run is None:
         parser.print_help()
         return EXIT_WRONG_SETTINGS
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to(logging.StreamHandler(sys.stderr))
     try:
         return run(chosen)
     except SettingsError as error:

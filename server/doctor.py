@@ -18,6 +18,7 @@ from typing import Literal
 
 from server.enrich.client_ip import embedded_ipv4, parse_address
 from server.enrich.geo import Geo, places_in
+from server.guard import most_connections
 from server.proxies import LIST_HEADER, UNIX_SOCKET
 from server.settings import Settings
 
@@ -131,6 +132,25 @@ def check_fsync(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", text, "Every answer waits for one: a faster disk makes faster answers.")
     else:
         yield Finding("ok", text)
+
+
+def check_limits(settings: Settings) -> Iterator[Finding]:
+    """Yield how many connections and events are taken, and what the system allows."""
+    possible = most_connections()
+    if possible < settings.max_connections:
+        advice = f"Raise the limit of open files (ulimit -n, LimitNOFILE) to {2 * settings.max_connections + 256}."
+        yield Finding("note", f"files for {possible} connections, not for {settings.max_connections}", advice)
+    else:
+        yield Finding("ok", f"{settings.max_connections} connections, {settings.max_requests} requests at once")
+    for whose, limit in (("network", settings.network_events_per_minute), ("site", settings.site_events_per_minute)):
+        yield Finding("ok", f"events a minute of one {whose}: {'no limit' if limit is None else limit}")
+
+
+def check_copies(settings: Settings) -> Iterator[Finding]:
+    """Yield copies that changes of a format have left."""
+    for copy in sorted(settings.data_dir.glob("*.before-v*")):
+        size = f"{copy.stat().st_size / 1024**2:.0f} MiB"
+        yield Finding("note", f"{copy.name} is there, {size}", "The file as it was: remove it when all is well.")
 
 
 def check_geo(settings: Settings) -> Iterator[Finding]:
@@ -258,6 +278,8 @@ _CHECKS: tuple[Check, ...] = (
     check_folder,
     check_disk,
     check_fsync,
+    check_limits,
+    check_copies,
     check_geo,
     check_proxies,
     check_listening,

@@ -8,13 +8,19 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.app import Application, create_app
+from server.connections import guarded
 from server.errors import FootfallError, SettingsError
+from server.guard import Guard, create_guard
+from server.listening import keep, live_again, take_over
 from server.restoring import folder_in_use
 from server.settings import Settings
 from server.web.express import express_protocol
@@ -23,6 +29,7 @@ from server.web.parts import Parts
 GRACE_S = 10
 BACKLOG = 2048
 GC_THRESHOLD = 50_000
+RESTART = signal.SIGUSR2  # not SIGHUP: that is also what a closed terminal sends
 # how long a thread may keep the interpreter while another waits for it: the writer must not hold up answers for 5 ms
 SWITCH_S = 0.0005
 
@@ -35,19 +42,29 @@ Greet = Callable[[Parts, Sequence[socket.socket]], None]
 class _Server(uvicorn.Server):
     """Tells when it listens; ends live streams before it waits for connections.
 
-    Shape:  lifeline is the reading end of a pipe, at whose end the server stops; None lives by signals alone.
+    Shape:  lifeline is the reading end of a pipe, at whose end the server stops; None lives by signals alone, and
+            may be told to restart.
     """
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, greet: Greet, lifeline: int | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, greet: Greet, guard: Guard, lifeline: int | None = None
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._greet = greet
+        self._guard = guard
         self._lifeline = lifeline
+        self._watching: asyncio.Task[None] | None = None
+        self._is_restarting = False
+        self.kept: list[int] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
+        if self._lifeline is None:
+            asyncio.get_running_loop().add_signal_handler(RESTART, self.restart)
         _calm_collector()
+        self._watching = asyncio.create_task(self._guard.watch(cast("Any", self.server_state.connections)))
         sys.setswitchinterval(SWITCH_S)
         if self.started:
             self._greet(self._app.state.parts, self.servers[0].sockets)
@@ -60,12 +77,23 @@ class _Server(uvicorn.Server):
         if self._lifeline is not None:
             asyncio.get_running_loop().remove_reader(self._lifeline)
 
+    def restart(self) -> None:
+        """Stop, and keep the listening sockets open for the process's next life."""
+        self._is_restarting = self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End live streams, which never end by themselves, then stop as usual."""
+        """Turn readiness red; end live streams, which never end by themselves; then stop as usual."""
         parts: Parts | None = getattr(self._app.state, "parts", None)
         if parts is not None:
+            parts.stopping.set()
+            if self._is_restarting:
+                self.kept = keep([each.fileno() for server in self.servers for each in server.sockets])
+            else:
+                await asyncio.sleep(parts.settings.drain_s)  # load balancers find the readiness red meanwhile
             parts.live.close()
         await super().shutdown(sockets)
+        if self._watching is not None:
+            self._watching.cancel()
 
 
 def serve(settings: Settings, *, shows_demo: bool) -> int:
@@ -91,30 +119,43 @@ def run_server(
     Shape:  asgi is the application or what stands in front of it; handed_over are a socket that listens already and
             the server's lifeline, None listens where the settings say.
     """
+    guard = create_guard(settings, partial(_note_refusal, app))
     config = uvicorn.Config(
         asgi,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=express_protocol(asgi) if isinstance(asgi, Application) else "httptools",
+        http=guarded(guard, express_protocol(asgi) if isinstance(asgi, Application) else HttpToolsProtocol),
         ws="none",
-        log_level="warning",
+        log_config=None,  # ours: lines that nobody can forge
+        log_level="error",  # its warnings are about strangers' mistakes, and as many as they like
         access_log=False,
         proxy_headers=False,  # addresses are resolved by our own, stricter rules
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
     )
-    sockets, lifeline = ([handed_over[0]], handed_over[1]) if handed_over else (None, None)
-    server = _Server(config, app, greet, lifeline)
+    sockets, lifeline = ([handed_over[0]], handed_over[1]) if handed_over else (take_over(), None)
+    server = _Server(config, app, greet, guard, lifeline)
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    signal.signal(RESTART, signal.SIG_IGN)  # until it listens; also in its next life
     try:
         server.run(sockets)
     finally:
         gc.unfreeze()  # else the store's bindings take what was frozen for leaks, and say so at length
+    if server.kept:
+        live_again(server.kept)
     return 0 if server.started else 1
+
+
+def _note_refusal(app: Starlette, code: str, status: int) -> None:
+    """Count a request that was refused before the application saw it."""
+    accounts = app.state.parts.accounts
+    accounts.refused_requests[code] += 1
+    if status:
+        accounts.answers[status] += 1
 
 
 @contextmanager

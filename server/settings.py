@@ -41,11 +41,16 @@ def _port(value: Any) -> int:
     return number
 
 
-def _days(value: Any) -> int:
-    number = int(value)
-    if number < 1:
-        raise ValueError("must be a whole number of days, 1 or more")
-    return number
+def _whole(what: str, least: int = 1) -> Reader:
+    """Return a reader of whole numbers. Shape: what stands in the sentence "must be a whole number of …"."""
+
+    def read(value: Any) -> int:
+        number = int(value)
+        if number < least:
+            raise ValueError(f"must be a whole number of {what}, {least} or more")
+        return number
+
+    return read
 
 
 def _one_of(*allowed: str) -> Reader:
@@ -172,7 +177,7 @@ class Settings:
         _one_of("full", "truncated", "none"),
         "what is stored of addresses: full, truncated (/24, /48) or none",
     )
-    retention_days: int | None = _setting(None, _days, "older events are removed", "none: everything is kept")
+    retention_days: int | None = _setting(None, _whole("days"), "older events are removed", "none: everything is kept")
     webhook_private: tuple[Network, ...] = _setting(
         (),
         _targets,
@@ -185,6 +190,29 @@ class Settings:
         "all",
         _one_of("all", "collect", "app"),
         "collect (only receives), app (writes, answers, shows) or all",
+    )
+    network_events_per_minute: int | None = _setting(
+        None,
+        _whole("events"),
+        "what pages of one network (/24, of IPv6 /48) may send; more is answered with 429; see docs/operate.md",
+        "none: no limit",
+    )
+    site_events_per_minute: int | None = _setting(
+        None, _whole("events"), "what all pages of one site may send; more is answered with 429", "none: no limit"
+    )
+    max_connections: int = _setting(
+        2000, _whole("connections"), "connections that are served; requests on more of them are answered with 503"
+    )
+    max_requests: int = _setting(
+        1000, _whole("requests"), "requests that are worked on at once; more are answered with 503"
+    )
+    head_timeout_s: int = _setting(10, _whole("seconds"), "how long a request's headers may take to arrive, in seconds")
+    body_timeout_s: int = _setting(30, _whole("seconds"), "how long a request's body may take to arrive, in seconds")
+    drain_s: int = _setting(
+        0,
+        _whole("seconds", 0),
+        "how long a server that is told to stop goes on serving with its readiness red, in seconds: as long as a load"
+        " balancer takes to notice",
     )
     sites: Mapping[str, Site] = field(default_factory=dict)
 

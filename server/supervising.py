@@ -37,7 +37,7 @@ from uvicorn.config import STARTUP_FAILURE
 from server.app import create_app
 from server.errors import SettingsError
 from server.ingest.tally import SharedTallies
-from server.serving import BACKLOG, GRACE_S, hold_folder, run_server, tell_where
+from server.serving import BACKLOG, GRACE_S, RESTART, hold_folder, run_server, tell_where
 from server.settings import Settings
 from server.web.parts import Parts
 from server.web.relay import Behind
@@ -105,6 +105,7 @@ class _Supervisor:
 
     def run(self) -> int:
         """Keep all alive until told to stop."""
+        signal.signal(RESTART, signal.SIG_IGN)  # one process can take its own place, several cannot yet
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they are waited for, and children start without them
         gc.freeze()  # what is the same in all children stays one page
         for child in (self._answering, *self._collectors):

@@ -69,7 +69,7 @@ class RealServer:
 
     def metric(self, name: str) -> float:
         """Return a number of /metrics that has no labels."""
-        found = re.search(rf"^{name} (\S+)$", self.get("/metrics").body.decode(), re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics").body.decode(), re.MULTILINE)
         if found is None:
             raise LookupError(f"/metrics has no {name}")
         return float(found.group(1))
@@ -128,11 +128,14 @@ def start_server(
     command: Sequence[str] = SERVE,
     environment: Mapping[str, str] | None = None,
     port: int = 0,
+    wrapper: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
 ) -> RealServer:
     """Return a server that listens.
 
-    Shape:  command are the interpreter's arguments; environment is added to a clean one, where every FOOTFALL_
-            variable of the caller is left out; port 0 takes a free one.
+    Shape:  command are the interpreter's arguments, wrapper a program that replaces itself by it, pass_fds what it
+            inherits; environment is added to a clean one, where every FOOTFALL_ variable of the caller is left out;
+            port 0 takes a free one.
     Errors: RuntimeError with the log when it ends or says nothing for START_TIMEOUT_S seconds.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -141,7 +144,8 @@ def start_server(
     variables |= {"FOOTFALL_DATA_DIR": str(data_dir), "FOOTFALL_PORT": str(port), **(environment or {})}
     with log_file.open("ab") as log:
         said_before = log.tell()
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=variables, stdout=log, stderr=log)
+        arguments = [*wrapper, sys.executable, *command]
+        process = subprocess.Popen(arguments, cwd=ROOT, env=variables, stdout=log, stderr=log, pass_fds=pass_fds)
     end = time.monotonic() + START_TIMEOUT_S
     while True:
         said = log_file.read_bytes()[said_before:].decode(errors="replace")

@@ -10,7 +10,7 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet  # type: ignore[import-untyped]  # ships no types
 from starlette.testclient import TestClient
 
-from server import __version__
+from server import __version__, doctor
 from server.app import create_app
 from server.cli import main
 from tests.factories import make_batch, make_event, make_settings
@@ -125,6 +125,20 @@ def test_doctor_finds_keys_that_others_can_read(data_dir: Path, capsys: pytest.C
     (data_dir / "keys" / "cookie_key").chmod(0o644)
     assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 1
     assert "chmod 600" in capsys.readouterr().out
+
+
+def test_doctor_finds_copies_and_too_few_files(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "queue.sqlite.before-v2").write_bytes(b"x" * 3 * 1024**2)
+    monkeypatch.setattr(doctor, "most_connections", lambda: 384)
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 0
+    told = capsys.readouterr().out
+    assert "note     queue.sqlite.before-v2 is there, 3 MiB" in told
+    assert "note     files for 384 connections, not for 2000" in told
+    assert "LimitNOFILE) to 4256" in told
+    assert "events a minute of one network: no limit" in told
 
 
 def test_doctor_finds_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

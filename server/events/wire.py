@@ -3,6 +3,7 @@
 Called by web (bodies) and the pipeline (one event's values). Never trusts a length, a type or a depth.
 """
 
+import contextlib
 import json
 import re
 import zlib
@@ -28,8 +29,10 @@ MAX_KEPT_PAYLOAD_BYTES = 64 * 1024
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib: 15 bits of window, +16 for the gzip header
+_MAX_BRACKETS = 30_000
 _PARSER_DEPTH = 200  # far beyond MAX_DEPTH, far below the parsers' own limits
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# a run of brackets, behind whatever is none; nothing is ever tried twice, also where a string never ends
+_BRACKETS = re.compile(r'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[{]++|[\]}]++)?', re.DOTALL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST_MS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
@@ -84,6 +87,8 @@ def _decode_leniently(body: bytes) -> Any:
     """
     text = body.decode("utf-8-sig", errors="replace")
     try:
+        with contextlib.suppress(RecursionError):
+            json.loads(text)  # what is no JSON at all is told at C's speed, at the first wrong character
         return json.loads(_flatten(text))
     except (ValueError, RecursionError) as error:
         raise BadRequest(
@@ -92,20 +97,28 @@ def _decode_leniently(body: bytes) -> Any:
 
 
 def _flatten(text: str) -> str:
-    """Return the text with everything nested deeper than the parsers can read replaced by null."""
+    """Return the text with everything nested deeper than the parsers can read replaced by null.
+
+    Errors: ValueError for more brackets than any events have: looking at each would take longer than a valid body.
+    """
     parts: list[str] = []
     depth = start = 0
-    for token in _STRUCTURE.finditer(text):
-        mark = token.group()
-        if mark in "[{":
-            depth += 1
-            if depth == _PARSER_DEPTH:
-                parts.append(text[start : token.start()])
-        elif mark in "]}":
-            if depth == _PARSER_DEPTH:
+    for number, found in enumerate(_BRACKETS.finditer(text)):
+        if number > _MAX_BRACKETS:
+            raise ValueError("too many brackets")
+        first, end = found.span(1)
+        if first < 0:  # the text's end
+            break
+        before = depth
+        if text[first] in "[{":
+            depth += end - first
+            if before < _PARSER_DEPTH <= depth:
+                parts.append(text[start : first + _PARSER_DEPTH - before - 1])
+        else:
+            depth -= end - first
+            if depth < _PARSER_DEPTH <= before:
                 parts.append("null")
-                start = token.end()
-            depth -= 1
+                start = first + before - _PARSER_DEPTH + 1
     return "".join(parts) + text[start:] if parts else text
 
 

@@ -12,6 +12,7 @@ from server.events.wire import MAX_ID_LENGTH, encode_original
 from server.ingest.accounts import Accounts
 from server.ingest.address_policy import scrub_payload
 from server.ingest.beacon import Beacon, Draft
+from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
@@ -69,6 +70,7 @@ class Receiver:
     queue: Queue
     accounts: Accounts
     live: Live
+    limits: Limits
 
     async def receive(self, beacon: Beacon, events: Sequence[Any], keep: Keep | None = None) -> Outcome:
         """Return, once everything is on disk, what became of each event.
@@ -86,7 +88,7 @@ class Receiver:
     ) -> None:
         """Return at once; `on_end` is called in the loop with what `receive` returns or raises.
 
-        Errors: Unavailable, and then `on_end` is not called.
+        Errors: TooManyRequests, Unavailable, and then `on_end` is not called.
         """
         reception = self._read(beacon, events)
 
@@ -112,7 +114,8 @@ class Receiver:
         self.queue.submit_soon(Submission((), [refusal]), loop, end)
 
     def _read(self, beacon: Beacon, events: Sequence[Any]) -> _Reception:
-        """Take all events through the pipeline."""
+        """Take all events through the pipeline. Errors: TooManyRequests."""
+        self.limits.take(beacon, len(events))
         found = _Reception(beacon)
         pipeline = self.pipeline
         for index, raw in enumerate(events):

@@ -18,8 +18,10 @@ def count_events(
 ) -> list[dict[str, Any]]:
     """Return one row for each combination of the dimensions' values, largest first metric first.
 
-    Errors: BadRequest naming an unknown metric or dimension and the known ones.
+    Errors: BadRequest without a metric, and naming an unknown metric or dimension and the known ones.
     """
+    if not metrics:
+        raise BadRequest("no_metric", "metrics names none.", f"Known: {', '.join(sorted(METRICS))}.")
     _check("metric", metrics, METRICS)
     _check("dimension", dimensions, DIMENSIONS)
     if len(dimensions) > MAX_DIMENSIONS:

@@ -190,13 +190,16 @@ async def _take_pixel(parts: Parts, scope: Scope, head: RequestHead) -> Response
 
 
 async def keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> None:
-    """Keep what was refused as a whole: it may hold events, and its sender may be mended."""
+    """Keep what was refused as a whole: it may hold events, and its sender may be mended. Errors: TooManyRequests."""
     await parts.receiver.refuse_whole(_refusal(parts, error, body, ip))
 
 
 def _refusal(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> RejectedEvent:
+    """Return the record of a refused body, which counts for its network. Errors: TooManyRequests."""
+    now_ms = parts.clock()
+    parts.receiver.limits.take_unread(ip, now_ms)
     return RejectedEvent(
-        received_ms=parts.clock(),
+        received_ms=now_ms,
         site=None,
         event_id=None,
         source=Source.PAGE,

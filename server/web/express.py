@@ -52,6 +52,8 @@ class _Exchange:
     __slots__ = ("_connection", "disconnected", "keep_alive", "response_complete")
 
     message_event = _SIGNAL
+    more_body = False
+    response_started = False
 
     def __init__(self, connection: "ExpressProtocol") -> None:
         self._connection = connection
@@ -72,6 +74,7 @@ class ExpressProtocol(HttpToolsProtocol):
 
     lane: Lane
     server_lines: "_ServerLines"
+    takes_express = True
     _body: bytes | None = None
 
     def on_message_begin(self) -> None:
@@ -130,7 +133,8 @@ class ExpressProtocol(HttpToolsProtocol):
     def _is_express(self) -> bool:
         parser = self.parser
         return (
-            self.url in self.lane.express_targets
+            self.takes_express
+            and self.url in self.lane.express_targets
             and (self.cycle is None or self.cycle.response_complete)
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"

@@ -42,6 +42,7 @@ async def get_metrics(request: Request) -> Response:
 def check_parts(parts: Parts) -> dict[str, str | None]:
     """Return what is wrong with each part, None where nothing is."""
     checks: dict[str, str | None] = {
+        "server": "it is stopping" if parts.stopping.is_set() else None,
         "queue": parts.queue.last_error,
         "disk": _disk_problem(parts.settings.data_dir),
     }

@@ -1,7 +1,8 @@
 """The running parts of one application, passed in and never global: web finds them at `app.state.parts`."""
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.background import Repeated
 from server.clock import Clock
@@ -29,7 +30,7 @@ class Parts:
     """Everything a request may need.
 
     Shape:  store, writer, outbox and sender are None in the role `collect`; shares and telling are where one process
-            does all.
+            does all; stopping is set as soon as the server is told to stop.
     """
 
     settings: Settings
@@ -52,3 +53,4 @@ class Parts:
     geo_watch: Repeated | None
     shares: Shares | None = None
     telling: Repeated | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)

@@ -123,3 +123,14 @@ def test_read_instant_is_none_for(value: object) -> None:
 def test_write_instant_is_rfc_3339_with_milliseconds(instant_ms: int, text: str) -> None:
     assert write_instant(instant_ms) == text
     assert read_instant(text) == instant_ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['["' + '\\"' * 500_000, '"\\' * 500_000, "[]" * 500_000, '[{"a":' * 170_000, "[" + "[]," * 300_000 + "[]]"],
+    ids=["a string without end", "escapes", "brackets", "depth", "lists"],
+)
+def test_no_text_is_looked_at_twice(text: str) -> None:
+    """What is tried again from each quote takes minutes, which the time-out of the tests would show."""
+    with pytest.raises(BadRequest):
+        decode(text.encode() + b"NaN")

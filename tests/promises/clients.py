@@ -21,9 +21,14 @@ REFUSAL_PAUSE_S = 0.05
 
 
 class Target:
-    """Where the server is now. It moves with every restart; clients wait for it."""
+    """Where the server is now. It moves with every restart; clients wait for it.
 
-    def __init__(self) -> None:
+    Units:  patience_s is how long they wait before they try the same place again: short where connections break for
+            other reasons than a restart.
+    """
+
+    def __init__(self, patience_s: float = TIMEOUT_S * 6) -> None:
+        self._patience_s = patience_s
         self._changed = threading.Condition()
         self._generation = 0
         self.port = 0
@@ -37,9 +42,9 @@ class Target:
             self._changed.notify_all()
 
     def wait_for_another(self, generation: int) -> int:
-        """Return the present generation once it is not the given one any more."""
+        """Return the present generation once it is not the given one any more, or patience is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._generation != generation, TIMEOUT_S * 6)
+            self._changed.wait_for(lambda: self._generation != generation, self._patience_s)
             return self._generation
 
 

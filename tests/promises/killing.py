@@ -44,6 +44,11 @@ class Findings:
         """Return the stored ids that nobody sent."""
         return self.stored.keys() - self.journal.sent
 
+    @property
+    def is_wrong(self) -> bool:
+        """Return whether any of it is as it may not be."""
+        return bool(self.lost or self.twice or self.strange or self.journal.oddities)
+
     def __str__(self) -> str:
         journal = self.journal
         return (

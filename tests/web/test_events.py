@@ -209,6 +209,7 @@ class TestQuestions:
         ("query", "code"),
         [
             ({"metrics": "revenue; drop table events"}, "unknown_metric"),
+            ({"metrics": ","}, "no_metric"),
             ({"dimensions": "props"}, "unknown_dimension"),
             ({"dimensions": "name,name,name,name"}, "too_many_dimensions"),
         ],

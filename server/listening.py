@@ -1,0 +1,53 @@
+"""Sockets that outlive a process: taken over from a service manager, and handed on to the process's own next life.
+
+While nobody accepts, connections wait in the socket's backlog instead of being refused; so a restart fails no request.
+The way to hand sockets on is systemd's (https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html):
+descriptors from 3 on, LISTEN_FDS tells how many, LISTEN_PID for which process. They are no settings: no person writes
+them. Called by serving.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+FIRST_DESCRIPTOR = 3
+_COUNT, _PROCESS, _NAMES = "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"
+
+
+def take_over() -> list[socket.socket] | None:
+    """Return the listening sockets that this process was started with, None when it was with none.
+
+    Shape:  the variables are removed: they are for this process alone.
+    """
+    count, process = os.environ.pop(_COUNT, ""), os.environ.pop(_PROCESS, "")
+    os.environ.pop(_NAMES, None)
+    if not count.isdecimal() or process != str(os.getpid()) or int(count) < 1:
+        return None
+    found = []
+    for descriptor in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count)):
+        os.set_inheritable(descriptor, False)
+        found.append(socket.socket(fileno=descriptor))
+    return found
+
+
+def keep(descriptors: Sequence[int]) -> list[int]:
+    """Return copies of descriptors, which stay open when their owner closes them."""
+    return [os.dup(each) for each in descriptors]
+
+
+def live_again(kept: Sequence[int]) -> None:
+    """Replace this process by a new one of the same command line, with these sockets; does not return. Errors: OSError.
+
+    It has the same process id, so that a service manager or container sees no restart, and the code and settings file
+    that are on disk now.
+    """
+    # out of the way first: a copy must not overwrite one that is still to be moved
+    high = [os.dup(each) for each in kept]
+    while any(each < FIRST_DESCRIPTOR + len(kept) for each in high):
+        high = [os.dup(each) for each in high]
+    for place, descriptor in enumerate(high, FIRST_DESCRIPTOR):
+        os.dup2(descriptor, place, inheritable=True)
+    sys.stdout.flush()
+    environment = {**os.environ, _COUNT: str(len(kept)), _PROCESS: str(os.getpid())}
+    os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 - this very program again

@@ -1,0 +1,182 @@
+"""One connection on its own, with a transport that only notes: what real sockets would take long to show."""
+
+import asyncio
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from server import connections
+from server.connections import MAX_HEAD_BYTES, GuardedProtocol, guarded
+from server.guard import ANSWER_S, MAX_UNFINISHED_BYTES, Guard
+
+HEAD = b"POST /collect HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+
+
+class NotingTransport(asyncio.Transport):
+    """Takes everything and notes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.ended = ""
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+
+    def abort(self) -> None:
+        self.ended = self.ended or "aborted"
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def pause_reading(self) -> None:
+        """Take note of nothing."""
+
+    def resume_reading(self) -> None:
+        """Take note of nothing."""
+
+
+class Server:
+    """Makes connections that share a guard. Shape: the application answers when `answering` is set."""
+
+    def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
+        self.answering = asyncio.Event()
+        self.guard = Guard(self._note, max_connections=10, max_requests=10, head_s=5, body_s=20)
+        self._state = ServerState()
+        self._config = Config(self._answer, log_config=None, lifespan="off", ws="none", interface="asgi3")
+        self._config.load()
+        self._connect = partial(guarded(self.guard), self._config, self._state, {})
+
+    def connect(self) -> tuple[GuardedProtocol, NotingTransport]:
+        protocol, transport = self._connect(asyncio.get_running_loop()), NotingTransport()
+        protocol.connection_made(transport)
+        return protocol, transport
+
+    def _note(self, code: str, _: int) -> None:
+        self.refused[code] += 1
+
+    async def _answer(self, _: Scope, __: Receive, send: Send) -> None:
+        await self.answering.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+
+@pytest.fixture
+async def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LAST_REQUEST_S", 0.0)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(server: Server) -> None:
+    protocol, transport = server.connect()
+    protocol.pause_writing()
+    protocol.look(0, is_crowded=False)
+    protocol.look(ANSWER_S - 1, is_crowded=False)
+    protocol.resume_writing()
+    protocol.pause_writing()  # some of it was taken: another wait
+    protocol.look(ANSWER_S, is_crowded=False)
+    protocol.look(2 * ANSWER_S - 1, is_crowded=False)
+    assert transport.ended == ""
+    protocol.look(2 * ANSWER_S, is_crowded=False)
+    assert (transport.ended, server.refused) == ("aborted", {"slow_reader": 1})
+
+
+async def test_a_request_that_is_worked_on_has_all_the_time_it_needs(server: Server) -> None:
+    protocol, transport = server.connect()
+    protocol.data_received(HEAD % 2 + b"{}")
+    for now_s in range(0, 10_000, 100):
+        protocol.look(now_s, is_crowded=True)
+    assert transport.ended == ""
+    server.answering.set()
+    await settle()
+    assert transport.written.startswith(b"HTTP/1.1 204")
+
+
+async def test_a_second_head_behind_a_request_under_way_is_bounded_and_spoils_no_answer(server: Server) -> None:
+    protocol, transport = server.connect()
+    protocol.data_received(HEAD % 2 + b"{}")
+    protocol.data_received(b"GET / HTTP/1.1\r\nx: ")
+    protocol.data_received(b"y" * MAX_HEAD_BYTES)
+    assert (transport.written, transport.ended, server.refused) == (b"", "closed", {"head_too_large": 1})
+
+
+async def test_all_unfinished_bodies_together_are_bounded_and_finished_ones_are_given_back(server: Server) -> None:
+    bodies = [server.connect() for _ in range(4)]
+    size = MAX_UNFINISHED_BYTES // 5
+    for protocol, _ in bodies:
+        protocol.data_received(HEAD % (10 * size))
+        protocol.data_received(b"x" * (size - 1000))
+    one_more, transport = server.connect()
+    one_more.data_received(HEAD % (10 * size))
+    one_more.data_received(b"x" * size)
+    one_more.data_received(b"x" * 10_000)
+    assert transport.written.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1\r\n" in transport.written
+    for protocol, _ in (*bodies, (one_more, transport)):
+        protocol.connection_lost(ConnectionResetError())
+    assert server.guard.unfinished_bytes == 0
+
+
+async def test_a_body_in_pieces_is_counted_until_it_is_whole(server: Server) -> None:
+    server.answering.set()
+    protocol, transport = server.connect()
+    for _ in range(3):
+        protocol.data_received(HEAD % 300_000 + b"x" * 100_000)
+        protocol.data_received(b"x" * 100_000)
+        assert server.guard.unfinished_bytes >= 200_000
+        protocol.data_received(b"x" * 100_000)
+        assert server.guard.unfinished_bytes == 0
+        await settle()
+    assert (transport.written.count(b"HTTP/1.1 204"), transport.ended) == (3, "")
+
+
+async def test_a_stop_ends_a_busy_connection_with_its_answer(server: Server) -> None:
+    protocol, transport = server.connect()
+    protocol.data_received(HEAD % 2 + b"{}")
+    protocol.shutdown()
+    server.answering.set()
+    await settle()
+    assert b"connection: close" in transport.written
+    assert transport.ended == "closed"
+
+
+async def test_a_stop_takes_the_request_that_was_on_its_way(server: Server) -> None:
+    """What the client sent before it could know is answered; a connection closed at once would have lost it."""
+    server.answering.set()
+    protocol, transport = server.connect()
+    protocol.data_received(HEAD % 2 + b"{}")
+    await settle()
+    protocol.shutdown()
+    assert transport.ended == ""
+    protocol.data_received(HEAD % 2 + b"{}")
+    await settle()
+    first, second = transport.written.split(b"HTTP/1.1 ")[1:]
+    assert b"connection: close" not in first
+    assert b"connection: close" in second
+    assert transport.ended == "closed"
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_stop_closes_what_stays_idle(server: Server) -> None:
+    protocol, transport = server.connect()
+    protocol.shutdown()
+    await asyncio.sleep(0.01)
+    assert transport.ended == "closed"
