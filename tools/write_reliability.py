@@ -28,22 +28,27 @@ def report(figures: Sequence[Trial | Measured]) -> str:
     lines = [
         f"Found between {times[0]} and {times[-1]} UTC on {machine}.",
         "",
-        "| Tried | times | failed | so at most, at 95 % |",
+        "| Tried | times | failed | at most, at 95 % |",
         "|---|---|---|---|",
         *(f"| {each.what} | {each.tries:,} {each.unit} | {int(each.failures)} | {bound(each)} |" for each in trials),
         "",
         "| Measured | value | limit |",
         "|---|---|---|",
-        *(f"| {each.what} | {each.value:,.3g} | {each.limit} |" for each in values),
+        *(f"| {each.what} | {told(each.value)} | {each.limit} |" for each in values),
     ]
     return "\n".join(lines)
 
 
 def bound(trial: Trial) -> str:
-    """Return the highest rate of failures that the result does not rule out; nothing where there were failures."""
-    if trial.failures or not trial.tries:
-        return "**failed**" if trial.failures else ""
-    return f"1 in {trial.tries // RULE_OF_THREE:,}" if trial.tries >= RULE_OF_THREE else ""
+    """Return the highest rate of failures that the result does not rule out; none is told where there were failures."""
+    if trial.failures:
+        return "**failed**"
+    return f"{100 * RULE_OF_THREE / trial.tries:.2g} %" if trial.tries > RULE_OF_THREE else ""
+
+
+def told(value: float) -> str:
+    """Return a value with three digits that count, or as a whole number."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - from here on all digits are whole
 
 
 def main(file: Path) -> int:

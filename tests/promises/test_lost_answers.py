@@ -48,7 +48,10 @@ def test_each_event_is_stored_once_whatever_answers_are_lost(
     note(
         Measured("a fifth of the answers lost: stored ÷ distinct events", stored.total() / len(journal.sent), "= 1"),
         Trial(
-            f"… through {restarts} restarts: an event stored twice or not at all", "events", len(journal.sent), twice
+            f"a fifth of the answers lost through {restarts} restarts: an event stored twice",
+            "events",
+            len(journal.sent),
+            twice,
         ),
     )
 
