@@ -29,6 +29,7 @@ again at once: answered without a wait, ten times the load left a quarter of the
 TURN_STEP_S = 0.005
 CROWDED_SHARE = 0.75
 CROWDED_HEAD_S = 2.0
+HEAD_SHARE = 1 / 3  # of the time that a body has: nobody needs ten seconds for a few lines
 ANSWER_S = 30.0
 RETRY_AFTER_S = 1
 MAX_UNFINISHED_BYTES = 64 * 1024 * 1024
@@ -130,8 +131,8 @@ def create_guard(settings: Settings, refused: Refused) -> Guard:
         refused,
         max_connections=min(settings.max_connections, most_connections()),
         max_requests=settings.max_requests,
-        head_s=settings.head_timeout_s,
-        body_s=settings.body_timeout_s,
+        head_s=settings.request_timeout_s * HEAD_SHARE,
+        body_s=settings.request_timeout_s,
     )
 
 

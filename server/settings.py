@@ -206,8 +206,11 @@ class Settings:
     max_requests: int = _setting(
         1000, _whole("requests"), "requests that are worked on at once; more are answered with 503"
     )
-    head_timeout_s: int = _setting(10, _whole("seconds"), "how long a request's headers may take to arrive, in seconds")
-    body_timeout_s: int = _setting(30, _whole("seconds"), "how long a request's body may take to arrive, in seconds")
+    request_timeout_s: int = _setting(
+        30,
+        _whole("seconds"),
+        "how long a request's body may take to arrive, in seconds; its headers have a third of that",
+    )
     drain_s: int = _setting(
         0,
         _whole("seconds", 0),

@@ -1,37 +1,23 @@
 /**
  * Rearranges a minified script so that gzip packs it better: the order of its declarations and the names of its variables.
  *
- * A minifier counts characters; what gzip pays for is text that it has not seen before. So many small changes that keep
- * the meaning are tried one after the other (simulated annealing), and what made the shortest packed script is kept in
- * packed.json beside this file, for the script it was found for. Searching takes a minute or two and is done by
- * `make build` when the script has changed; applying what is kept gives the same bytes everywhere.
+ * A minifier counts characters; what gzip pays for is text that it has not seen before. So search.py tries
+ * many small changes that keep the meaning, and what made the shortest packed script is kept in
+ * packed.json beside this file, for the script it was found for. Searching takes a few minutes and is done by
+ * `make build` when the script has changed, beginning with what was found for the script before; applying what is kept
+ * gives the same bytes everywhere.
  *
  * Errors: throws when a name would mean something else afterwards, and when a search is needed but not allowed.
  */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { deflateRawSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
 import { parse } from "acorn";
 import { analyze } from "eslint-scope";
 
 const KEPT = new URL("packed.json", import.meta.url);
 const SYNTAX = { ecmaVersion: 2022, sourceType: "module", ranges: true };
-const TRIES = 300_000;
-/** Every how many-th change moves a declaration; the others rename a variable. */
-const MOVE_EVERY = 3;
-/** Bytes by which a change may lengthen the script at the start of a search and still be taken now and then. */
-const HEAT = 1.5;
-
-const packedLength = (text) => deflateRawSync(Buffer.from(text, "latin1"), { level: 9 }).length;
-
-/** Returns pseudo-random numbers from 0 to 1, always the same ones. */
-const createDice = () => {
-  let state = 1;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-};
 
 /** Returns the variables of a script, but for globals: name, positions in the text, the scopes in which it is seen. */
 const readVariables = (tree) => {
@@ -128,55 +114,26 @@ const resolve = (text) => {
     .join();
 };
 
-/**
- * Returns a function that gives a variable a name, in exchange where variables seen in the same scopes have it, and
- * returns how to take that back; nothing where it cannot be.
- */
-const createRenaming = (variables, names) => {
+/** Returns whether an order and names, found for another script, mean something in this one. */
+const fits = ({ order, names }, parts) => {
+  if (order?.length !== parts.free.length || names.length !== parts.names.length) return false;
+  const text = putTogether(parts, { order, names });
+  return resolve(text) === resolve(putTogether(parts, { order, names: parts.names }));
+};
+
+/** Returns the order and the names that pack best, found by search.py, beginning with those of the script before. */
+const search = ({ variables, names, ...parts }, before) => {
+  const start = fits(before, { variables, names, ...parts })
+    ? before
+    : { order: parts.free.map((_, place) => place), names };
   const rivals = variables.map(({ scopes }, index) =>
     variables.flatMap((other, place) =>
       place !== index && [...scopes].some((scope) => other.scopes.has(scope)) ? place : [],
     ),
   );
-  return (place, name) => {
-    const old = names[place];
-    const holders = rivals[place].filter((rival) => names[rival] === name);
-    const isFree = holders.every((holder) =>
-      rivals[holder].every((rival) => rival === place || names[rival] !== old),
-    );
-    if (name === old || !isFree) return;
-    names[place] = name;
-    for (const holder of holders) names[holder] = old;
-    return () => {
-      names[place] = old;
-      for (const holder of holders) names[holder] = name;
-    };
-  };
-};
-
-const search = (parts) => {
-  const roll = createDice();
-  const pick = (list) => Math.floor(roll() * list.length);
-  const order = parts.free.map((_, place) => place);
-  const names = [...parts.names];
-  const rename = createRenaming(parts.variables, names);
-  const move = (from, to) => {
-    order.splice(to, 0, ...order.splice(from, 1));
-    return () => order.splice(from, 0, ...order.splice(to, 1));
-  };
-  let length = Infinity;
-  let best = { length };
-  for (let left = TRIES; left; left--) {
-    // what is used often is likely to be right elsewhere too
-    const undo = left % MOVE_EVERY ? rename(pick(names), names[pick(names)]) : move(pick(order), pick(order));
-    if (!undo) continue;
-    const tried = packedLength(putTogether(parts, { order, names }));
-    const heat = HEAT * (left / TRIES) ** 2;
-    if (tried <= length || roll() < Math.exp((length - tried) / heat)) length = tried;
-    else undo();
-    if (length < best.length) best = { length, order: [...order], names: [...names] };
-  }
-  return best;
+  const input = JSON.stringify({ ...parts, ...start, rivals });
+  const output = execFileSync("python3", [fileURLToPath(new URL("search.py", import.meta.url))], { input });
+  return JSON.parse(output);
 };
 
 /** Shape: the script is one immediate function, all of its variables inside. */
@@ -186,7 +143,7 @@ export const pack = (text, maySearch) => {
   let kept = JSON.parse(readFileSync(KEPT, "utf8"));
   if (kept.hash !== hash) {
     if (!maySearch) throw new Error("pack: the script has changed since it was packed; run make build");
-    const { order, names } = search(parts);
+    const { order, names } = search(parts, kept);
     kept = { hash, order, names };
     writeFileSync(KEPT, `${JSON.stringify(kept)}\n`);
   }

@@ -1,10 +1,11 @@
 /**
  * Prints the size of what pages load, and fails over budget.
  *
- * Units: bytes, gzip -9. Sums are of separate files, because separately is how they are loaded.
+ * Units: bytes of gzip -9, the program: Node's zlib is another one and may say one per cent less. Sums are of separate files, because separately is how they are loaded.
  */
+import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync } from "node:zlib";
 
 const CORE = "tracker.js";
 const BUDGETS = { [CORE]: 5120, "stub.js": 350, "carrotquest.js": 6144, "plugins/vitals.js": 4096 };
@@ -26,7 +27,7 @@ const check = (name, gzip, budget, more = "") => {
 let all = 0;
 for (const file of new Set([...Object.keys(BUDGETS), ...plugins])) {
   const bytes = readFileSync(new URL(file, static_));
-  const gzip = gzipSync(bytes, { level: 9 }).length;
+  const gzip = execFileSync("gzip", ["-9"], { input: bytes }).length;
   check(
     file,
     gzip,

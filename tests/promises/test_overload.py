@@ -94,7 +94,7 @@ def goodput_of(server: RealServer, connections: int) -> tuple[float, Block]:
 
 @pytest.mark.long
 def test_five_hundred_slow_connections_are_in_nobodys_way(start: StartServer) -> None:
-    server = start(environment={"FOOTFALL_HEAD_TIMEOUT_S": "5"})
+    server = start(environment={"FOOTFALL_REQUEST_TIMEOUT_S": "15"})
     templates = single_templates()
     run_open(server.port, templates, 16, 1.0, CALM_RATE)
     ratios = []

@@ -10,8 +10,7 @@ import { countBytes } from "./queue";
 import { parseJson } from "./storage";
 import type { Answer } from "./types";
 
-const KEEPALIVE_BYTES = 65536;
-/** The rest is for what a beacon says beside its events. */
+/** Of 65,536; the rest is for what a beacon says beside its events. */
 const EVENTS_BYTES = 61440;
 const TIMEOUT_MS = 3e4;
 
@@ -51,7 +50,7 @@ export const post = async (body: Blob, mayOutlive: boolean): Promise<Reply> => {
     const response = await fetch(url, {
       method: "POST",
       body,
-      keepalive: mayOutlive && inflight_bytes < KEEPALIVE_BYTES,
+      keepalive: mayOutlive,
       signal: AbortSignal.timeout?.(TIMEOUT_MS),
     });
     const answer = parseJson(await response.text()) as Reply[1];
