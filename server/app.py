@@ -105,7 +105,8 @@ class Application(Starlette):
             if scope["path"].removeprefix(scope.get("root_path", "")) in self._collect_paths:
                 await self._collect(parts, scope, receive, send)
                 return
-            send = _counting(parts.accounts.answers, send)
+            if self._shares is None or self._shares.slot is not None:  # what is passed on is counted where it came in
+                send = _counting(parts.accounts.answers, send)
         await super().__call__(scope, receive, send)
 
     def take_express(self, scope: dict[str, Any], body: bytes, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
@@ -139,8 +140,8 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
         yield
     finally:
         parts: Parts = app.state.parts
-        del app.state.parts
         await run_in_threadpool(close_parts, parts)
+        del app.state.parts  # not before: a late request would start others
 
 
 def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | None = None) -> Parts:
@@ -148,7 +149,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         finish_restore(settings.data_dir)
-        keys = open_keys(settings)
+        keys = shares.keys if shares is not None else open_keys(settings)
         sites = complete_sites(settings, keys)
         if problems := unusable_keys(list(sites.values())):
             raise SettingsError(problems)

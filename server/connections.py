@@ -70,8 +70,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes in. What comes in one piece, as nearly all requests do, is not counted."""
         before = self.cycle
+        had_more = before is not None and before.more_body
         super().data_received(data)
-        if self.cycle is before or self.cycle.more_body:
+        if had_more and self.cycle is before and not before.more_body:
+            self._count(0)  # the body's last piece
+        elif self.cycle is before or self.cycle.more_body:
             self._check_bytes(len(data), is_new=self.cycle is not before)
         elif self._message_bytes:
             self._count(0)
@@ -86,6 +89,12 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._is_ending:
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """End a request's body, also one that was answered before its end: uvicorn would wait for more of that one."""
+        super().on_message_complete()
+        if self.cycle is not None and self.cycle.more_body:
+            self.cycle.more_body = False
 
     def pause_writing(self) -> None:
         """Note that the client does not take what it asked for."""
@@ -138,12 +147,9 @@ class GuardedProtocol(HttpToolsProtocol):
         return partial(self.guard.answer_in_turn, self._application, self.tasks)
 
     def _check_bytes(self, received: int, *, is_new: bool) -> None:
-        """Count bytes of a message that is not whole yet, or that has just become so."""
+        """Count bytes of a message that is not whole yet."""
         cycle = self.cycle
         is_body = cycle is not None and cycle.more_body
-        if not is_body and self._held_bytes and not cycle.response_complete:
-            self._count(0)  # the body's last piece
-            return
         self._count(received if is_new else self._message_bytes + received)
         if not is_body and self._message_bytes > MAX_HEAD_BYTES:
             self._end(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large")

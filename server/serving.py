@@ -21,7 +21,7 @@ from server.connections import guarded
 from server.errors import FootfallError, SettingsError
 from server.guard import Guard, create_guard
 from server.listening import keep, live_again, take_over
-from server.restoring import folder_in_use
+from server.restoring import READY, finish_restore, folder_in_use
 from server.settings import Settings
 from server.web.express import express_protocol
 from server.web.parts import Parts
@@ -81,8 +81,20 @@ class _Server(uvicorn.Server):
         """Stop, and keep the listening sockets open for the process's next life."""
         self._is_restarting = self.should_exit = True
 
+    @staticmethod
+    def _refuse_restarts() -> None:
+        """Ignore the signal from now on: where it is neither caught nor ignored, it kills.
+
+        A closed loop does not catch it any more, nor does a next life before it listens; what is ignored, stays so
+        over exec.
+        """
+        asyncio.get_running_loop().remove_signal_handler(RESTART)
+        signal.signal(RESTART, signal.SIG_IGN)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Turn readiness red; end live streams, which never end by themselves; then stop as usual."""
+        if self._lifeline is None:
+            self._refuse_restarts()
         parts: Parts | None = getattr(self._app.state, "parts", None)
         if parts is not None:
             parts.stopping.set()
@@ -160,10 +172,13 @@ def _note_refusal(app: Starlette, code: str, status: int) -> None:
 
 @contextmanager
 def hold_folder(settings: Settings) -> Iterator[None]:
-    """Keep a restore away from the data folder while it is served. Errors: SettingsError."""
+    """Keep a restore away from the data folder while it is served; finish one that was begun. Errors: SettingsError."""
     with ExitStack() as held:
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
+            if (settings.data_dir / READY).is_dir():
+                with folder_in_use(settings.data_dir, alone=True):  # several processes at it would lose files
+                    finish_restore(settings.data_dir)
             held.enter_context(folder_in_use(settings.data_dir, alone=False))
         except (OSError, FootfallError) as error:
             raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error

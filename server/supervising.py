@@ -14,8 +14,9 @@ Why it holds
     All children watch a pipe whose other end is here: when this process dies, they stop.
 
 Stopping
-    No new connections; the collectors finish what they have; then the one that answers moves what is left in the
-    queue into the store. Each may take GRACE_S, after that it is killed, which loses nothing.
+    Readiness turns red, and the collectors go on for `drain_s`; then no new connections, and they finish what they
+    have; then the one that answers moves what is left in the queue into the store. Each may take STOP_S, after that it
+    is killed, which loses nothing.
 """
 
 import gc
@@ -39,6 +40,7 @@ from server.errors import SettingsError
 from server.ingest.tally import SharedTallies
 from server.serving import BACKLOG, GRACE_S, RESTART, hold_folder, run_server, tell_where
 from server.settings import Settings
+from server.web.keys import Keys, complete_sites, open_keys
 from server.web.parts import Parts
 from server.web.relay import Behind
 from server.web.shares import Shares
@@ -65,6 +67,12 @@ class _Child:
     started_s: float = 0.0
     pause_s: float = FIRST_PAUSE_S
 
+    def end(self, now_s: float) -> None:
+        """Note its death; after a long life it may soon start again."""
+        self.pid = 0
+        if now_s - self.started_s > SHORT_LIFE_S:
+            self.pause_s = FIRST_PAUSE_S
+
 
 def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
     """Serve with several processes until told to stop; return the exit status. Errors: SettingsError."""
@@ -79,7 +87,10 @@ def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
         inner.bind(str(folder / "app"))
         inner.listen(BACKLOG)
         with hold_folder(settings):
-            return _Supervisor(settings, listening, inner, shows_demo=shows_demo).run()
+            shares = Shares(
+                app_socket=inner.getsockname(), keys=_make_keys(settings), tallies=SharedTallies(len(listening))
+            )
+            return _Supervisor(settings, listening, inner, shares, shows_demo=shows_demo).run()
     finally:
         gc.unfreeze()  # as in serving
         shutil.rmtree(folder)
@@ -89,13 +100,19 @@ class _Supervisor:
     """Owns the children."""
 
     def __init__(
-        self, settings: Settings, listening: Sequence[socket.socket], inner: socket.socket, *, shows_demo: bool
+        self,
+        settings: Settings,
+        listening: Sequence[socket.socket],
+        inner: socket.socket,
+        shares: Shares,
+        *,
+        shows_demo: bool,
     ) -> None:
         self._settings = settings
         self._listening = listening
         self._inner = inner
         self._shows_demo = shows_demo
-        self._shares = Shares(app_socket=inner.getsockname(), tallies=SharedTallies(len(listening)))
+        self._shares = shares
         self._lifeline, self._life = os.pipe()
         self._answering = _Child("answering", self._answer)
         self._collectors = [
@@ -121,8 +138,6 @@ class _Supervisor:
     def _start_again(self, child: _Child) -> None:
         """Start a dead child, after a pause that grows while it dies soon."""
         log.warning("%s has died and is started again", child.name)
-        if time.monotonic() - child.started_s > SHORT_LIFE_S:
-            child.pause_s = FIRST_PAUSE_S
         time.sleep(child.pause_s)
         child.pause_s *= 2
         self._start(child)
@@ -137,7 +152,7 @@ class _Supervisor:
                     break
                 for child in (self._answering, *self._collectors):
                     if child.pid == pid:
-                        child.pid = 0
+                        child.end(time.monotonic())
                         dead.append((child, os.waitstatus_to_exitcode(status)))
         return dead
 
@@ -171,7 +186,7 @@ class _Supervisor:
                 other.close()
         shares = self._shares
         shares.live_wire.watch(is_watched=False)  # a predecessor may have died with watchers
-        app = create_app(replace(self._settings, role="app"), shares=shares)
+        app = create_app(replace(self._settings, role="app", drain_s=0), shares=shares)  # the collectors drain
 
         def greet(parts: Parts, _: Sequence[socket.socket]) -> None:
             if self._answering.starts == 0:
@@ -190,20 +205,31 @@ class _Supervisor:
 
     def _stop(self, status: int) -> int:
         """End all in order."""
+        self._shares.stop()
         for each in self._listening:
             each.close()
-        _end(self._collectors)
-        _end([self._answering])
+        _end(self._collectors, STOP_S + self._settings.drain_s)
+        _end([self._answering], STOP_S)
         return status
 
 
-def _end(children: Sequence[_Child]) -> None:
+def _make_keys(settings: Settings) -> Keys:
+    """Return the keys, and have those of all sites made: children at once would each make their own."""
+    try:
+        keys = open_keys(settings)
+        complete_sites(settings, keys)
+    except OSError as error:
+        raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
+    return keys
+
+
+def _end(children: Sequence[_Child], patience_s: float) -> None:
     """Ask children to stop and wait for them; kill those that take too long."""
     for child in children:
         if child.pid:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_S
+    deadline = time.monotonic() + patience_s
     for child in children:
         while child.pid:
             with suppress(ChildProcessError):

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from server.app import close_parts, create_app
 from server.errors import SettingsError
 from server.settings import Settings
+from server.web.parts import Parts
 from tests.conftest import wait_until_stored
 from tests.factories import make_batch, make_event, make_settings
 
@@ -63,6 +64,20 @@ def test_a_stop_drains_the_queue_into_the_store(settings: Settings) -> None:
     database = sqlite3.connect(settings.data_dir / "queue.sqlite")
     assert database.execute("select count(*) from waiting").fetchone() == (0,)
     database.close()
+
+
+def test_a_request_during_the_stop_starts_no_other_parts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(settings)
+    late: list[Parts] = []
+
+    def close(parts: Parts) -> None:
+        late.append(app.start())
+        close_parts(parts)
+
+    monkeypatch.setattr("server.app.close_parts", close)
+    with TestClient(app):
+        running = app.start()
+    assert late == [running]
 
 
 def test_a_collector_only_receives(tmp_path: Path) -> None:

@@ -180,3 +180,18 @@ async def test_a_stop_closes_what_stays_idle(server: Server) -> None:
     protocol.shutdown()
     await asyncio.sleep(0.01)
     assert transport.ended == "closed"
+
+
+async def test_a_head_behind_a_body_that_was_refused_is_bounded_as_any_other(server: Server) -> None:
+    protocol, transport = server.connect()
+    size = 2 * MAX_HEAD_BYTES
+    server.answering.set()
+    protocol.data_received(HEAD % size)
+    await settle()
+    assert transport.written.startswith(b"HTTP/1.1 204"), "answered before its body"
+    protocol.data_received(b"y" * (size - 1))
+    protocol.data_received(b"yGET / HTTP/1.1\r\nx: ")
+    protocol.data_received(b"y" * MAX_HEAD_BYTES)
+    assert server.refused == {}, "the body's bytes are not the head's"
+    protocol.data_received(b"y")
+    assert (transport.ended, server.refused) == ("closed", {"head_too_large": 1})

@@ -68,10 +68,11 @@ def test_row_opens_to_every_column_and_property(dashboard: Page, customer: Page,
     expect(row.locator(".detail")).to_have_count(0)
 
 
-def test_stream_is_filtered_by_name(dashboard: Page, customer: Page) -> None:
+def test_stream_is_filtered_by_name(dashboard: Page, customer: Page, footfall: Footfall) -> None:
     track(customer, "Kept")
     track(customer, "Left out")
     expect(rows(dashboard)).to_have_count(4)
+    footfall.wait_for(4)  # the filter asks the store, which has them a moment after the stream
     dashboard.get_by_placeholder("Any event").fill("Kept")
     dashboard.keyboard.press("Enter")
     expect(rows(dashboard)).to_have_count(1)
@@ -81,11 +82,14 @@ def test_stream_is_filtered_by_name(dashboard: Page, customer: Page) -> None:
     assert titles(dashboard) == ["Kept", "Kept"]
 
 
-def test_stream_is_filtered_by_visitor(dashboard: Page, customer: Page, visit: Arrive, pages: PageServer) -> None:
+def test_stream_is_filtered_by_visitor(
+    dashboard: Page, customer: Page, visit: Arrive, pages: PageServer, footfall: Footfall
+) -> None:
     other = visit().page
     other.goto(pages.url("privacy/plain?other"))
     track(other, "By the other")
     expect(rows(dashboard)).to_have_count(5)
+    footfall.wait_for(5)
     visitor_id = other.evaluate("JSON.parse(localStorage['footfall.default.visitor'])[0]")
     dashboard.get_by_placeholder("Any visitor").fill(visitor_id)
     dashboard.keyboard.press("Enter")
@@ -98,8 +102,9 @@ def test_stream_is_filtered_by_visitor(dashboard: Page, customer: Page, visit: A
     assert set(rows(dashboard).locator(".visitor").all_inner_texts()) == {visitor_id[-6:]}
 
 
-def test_click_on_a_rows_visitor_or_name_filters(dashboard: Page, customer: Page) -> None:
+def test_click_on_a_rows_visitor_or_name_filters(dashboard: Page, customer: Page, footfall: Footfall) -> None:
     track(customer, "Only this")
+    footfall.wait_for(3)
     rows(dashboard).first.get_by_role("button", name="own event").click()
     expect(rows(dashboard)).to_have_count(1)
     dashboard.get_by_placeholder("Any event").fill("")

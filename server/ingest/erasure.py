@@ -21,6 +21,7 @@ from server.storage.base import ErasedEvent, Store
 from server.storage.tombstones import FILE_NAME, Tombstone, digest_of, read_tombstones
 
 MARKER = "erasing"
+_FORGOTTEN = b"forgotten"  # what the marker holds once only bytes are left to be overwritten
 
 log = logging.getLogger("footfall.erasure")
 
@@ -50,12 +51,18 @@ class Erasure:
         tombstones = read_tombstones(self._file)
         new = [each for each in dict.fromkeys(tombstones) if each not in self._store.tombstones()]
         marker = self._data_dir / MARKER
-        if not new and not marker.exists():
+        was_begun = marker.exists()
+        if not new and not was_begun:
             self._seen = mark
             return 0
-        marker.touch()
+        was_cut_short = was_begun and marker.read_bytes() != _FORGOTTEN
+        if new:
+            marker.write_bytes(b"")
         removed = self._store.erase(new)
         self._queue.perform(lambda database: _forget(database, removed, tombstones))
+        if was_cut_short:
+            self._queue.perform(lambda database: _forget_origins(database, tombstones))
+        marker.write_bytes(_FORGOTTEN)
         people, outbox = self._followers.people, self._followers.outbox
         if people is not None:
             queue_id = self._queue.queue_id
@@ -81,8 +88,14 @@ class Erasure:
 
 
 def _forget(database: sqlite3.Connection, removed: Sequence[ErasedEvent], tombstones: Sequence[Tombstone]) -> None:
-    """Remove what the queue's file knows of the erased. A late repetition meets the tombstone instead of its id."""
-    database.executemany("delete from ids where site = ? and id = ?", [(e.site, id_key(e.event_id)) for e in removed])
+    """Remove what the queue's file knows of the erased.
+
+    Ids that are UUIDs stay: they say nothing of anybody, and make a duplicate of a late repetition that has no time of
+    its own. That of any other id meets the tombstone, if its time is of before.
+    """
+    keys = [(each.site, id_key(each.event_id)) for each in removed]
+    texts = [(site, key) for site, key in keys if isinstance(key, str)]
+    database.executemany("delete from ids where site = ? and id = ?", texts)
     sessions = {(each.site, each.session_id) for each in removed if each.session_id is not None}
     database.executemany("delete from session_origins where site = ? and session_id = ?", sessions)
     # what was answered may name them; sent again, such a request is answered anew and stores nothing twice
@@ -101,6 +114,14 @@ def _forget(database: sqlite3.Connection, removed: Sequence[ErasedEvent], tombst
         ):
             gone.append((seq,))
     database.executemany("delete from rejected where seq = ?", gone)
+
+
+def _forget_origins(database: sqlite3.Connection, tombstones: Sequence[Tombstone]) -> None:
+    """Remove all origins of the sites: after a kill nobody knows any more which sessions were the erased person's.
+
+    A session of somebody else that goes on takes its next event's origin; that is all it costs.
+    """
+    database.executemany("delete from session_origins where site = ?", {(each.site,) for each in tombstones})
 
 
 def _texts(*encoded: bytes | None) -> Iterator[str]:

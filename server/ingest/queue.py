@@ -135,6 +135,8 @@ class Queue:
         size_bytes = 0
         for record in submission.records:
             size_bytes += len(record.event)
+        for refusal in submission.rejected:
+            size_bytes += len(refusal.payload) + len(refusal.context or b"")
         if self._taken_bytes - self._ended_bytes + size_bytes > MAX_PENDING_BYTES:
             raise _unavailable("More is waiting for the disk than fits in memory.")
         self._taken_bytes += size_bytes

@@ -72,12 +72,15 @@ class Receiver:
     live: Live
     limits: Limits
 
-    async def receive(self, beacon: Beacon, events: Sequence[Any], keep: Keep | None = None) -> Outcome:
+    async def receive(
+        self, beacon: Beacon, events: Sequence[Any], keep: Keep | None = None, *, refused: int = 0
+    ) -> Outcome:
         """Return, once everything is on disk, what became of each event.
 
-        Shape:  keep is called with the outcome in the transaction that makes it true.
+        Shape:  keep is called with the outcome in the transaction that makes it true; refused is how many of the
+                request were refused before they were events, which count for the limits.
         """
-        reception = self._read(beacon, events)
+        reception = self._read(beacon, events, refused)
         if keep is not None:
             reception.submission.work = lambda database: keep(database, reception.outcome())
         await self.queue.submit(reception.submission)
@@ -113,9 +116,9 @@ class Receiver:
 
         self.queue.submit_soon(Submission((), [refusal]), loop, end)
 
-    def _read(self, beacon: Beacon, events: Sequence[Any]) -> _Reception:
+    def _read(self, beacon: Beacon, events: Sequence[Any], refused: int = 0) -> _Reception:
         """Take all events through the pipeline. Errors: TooManyRequests."""
-        self.limits.take(beacon, len(events))
+        self.limits.take(beacon, len(events) + refused)
         found = _Reception(beacon)
         pipeline = self.pipeline
         for index, raw in enumerate(events):

@@ -32,6 +32,7 @@ class Tally:
     corrected: Counter[str] = field(default_factory=Counter)
     refused_requests: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    ignored_notices: Counter[tuple[str, str]] = field(default_factory=Counter)
     last_received_ms: dict[str, int] = field(default_factory=dict)
     commits: int = 0
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
@@ -43,6 +44,7 @@ class Tally:
         """Add what a process told."""
         for name in _COUNTERS:
             getattr(self, name).update(told[name])
+        self.ignored_notices.update(_by_notice(told))
         for site, received_ms in told["last_received_ms"].items():
             self.last_received_ms[site] = max(received_ms, self.last_received_ms.get(site, 0))
         self.commits += told["commits"]
@@ -58,6 +60,7 @@ def tell(accounts: Accounts, queue: Queue) -> dict[str, Any]:
         "corrected": dict(accounts.corrected),
         "refused_requests": dict(accounts.refused_requests),
         "answers": {str(status): count for status, count in dict(accounts.answers).items()},
+        "ignored_notices": [(*key, count) for key, count in dict(accounts.ignored_notices).items()],
         "last_received_ms": dict(accounts.last_received_ms),
         "commits": queue.commits,
         **{name: (list(getattr(queue, name).counts), getattr(queue, name).total) for name in _HISTOGRAMS},
@@ -70,10 +73,16 @@ def go_on_from(told: dict[str, Any], accounts: Accounts, queue: Queue) -> None:
     accounts.corrected.update(told["corrected"])
     accounts.refused_requests.update(told["refused_requests"])
     accounts.answers.update({int(status): count for status, count in told["answers"].items()})
+    accounts.ignored_notices.update(_by_notice(told))
     accounts.last_received_ms.update(told["last_received_ms"])
     queue.commits += told["commits"]
     for name in _HISTOGRAMS:
         getattr(queue, name).add(*told[name])
+
+
+def _by_notice(told: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """Return counts by vendor and reason, for which JSON has no keys."""
+    return {(vendor, reason): count for vendor, reason, count in told["ignored_notices"]}
 
 
 class SharedTallies:

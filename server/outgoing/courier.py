@@ -124,20 +124,24 @@ class _Pinned(HTTPConnection):
         self.default_port = 443 if target.is_tls else 80  # what Host leaves out
         self.target = target
         self.is_late = False
+        self._is_cut = False
         self._addresses = addresses
         self._context = tls
 
     def connect(self) -> None:
-        """Connect to the first of the addresses that takes it. Errors: OSError."""
+        """Connect to the first of the addresses that takes it; to none once it was cut. Errors: OSError."""
         for address in self._addresses[:-1]:
             try:
                 return self._connect_to(address)
             except OSError:
                 self.close()
+                if self._is_cut:
+                    raise
         return self._connect_to(self._addresses[-1])
 
     def cut(self) -> None:
-        """End it from another thread: whoever waits for its bytes learns so at once."""
+        """End it from another thread: whoever waits for its bytes learns so at once, who connects soon."""
+        self._is_cut = True  # first: a socket that is assigned after this is not seen here
         if (sock := self.sock) is not None:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, whose own would touch the reader's state
@@ -149,14 +153,21 @@ class _Pinned(HTTPConnection):
 
     def _connect_to(self, address: str) -> None:
         sock = self.sock = socket.create_connection((address, self.port), CONNECT_TIMEOUT_S)
+        self._check_uncut()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is not None:
             # the handshake comes after the assignment, so that a slow one can be cut
             name = self.target.host
             tls = self._context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
             self.sock = tls
+            self._check_uncut()
             tls.do_handshake()
         self.sock.settimeout(EXCHANGE_TIMEOUT_S)
+
+    def _check_uncut(self) -> None:
+        """Raise when it was cut while there was no socket to shut down. Errors: OSError."""
+        if self._is_cut:
+            raise ConnectionAbortedError("cut while connecting")
 
 
 @functools.cache

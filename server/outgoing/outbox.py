@@ -10,7 +10,8 @@ Contract
     to the same. It is written with every change of the subscriptions, because then it might not.
 
     Growth is bounded: MAX_WAITING for each subscription, beyond which the oldest become dead letters, and
-    MAX_DEAD of those for DEAD_KEPT_DAYS; what goes beyond that is counted as dropped.
+    MAX_DEAD of those for DEAD_KEPT_DAYS, and MAX_FILE_BYTES for all of them together; what goes beyond that is counted
+    as dropped.
 """
 
 import sqlite3
@@ -34,7 +35,7 @@ from server.outgoing.outbox_file import (
     save_position,
     select_subscriptions,
 )
-from server.outgoing.settling import drop_dead, shorten_line
+from server.outgoing.settling import drop_dead, shorten_line, shrink
 from server.storage.tombstones import Erased, Tombstone, subjects_of
 
 LOG_TRIES = 50
@@ -85,6 +86,7 @@ class Outbox:
                     insert_deliveries(self._synced, rows)
                     for subscription in dict.fromkeys(row[0] for row in rows):
                         shorten_line(self._synced, subscription, self._clock())
+                    shrink(self._synced)
                     save_position(self._synced, queue_id, max(known, position))
             self._positions[queue_id] = max(known, position)
         if rows:

@@ -152,6 +152,14 @@ def insert_deliveries(database: sqlite3.Connection, rows: Iterable[Sequence[Any]
     )
 
 
+def used_bytes(database: sqlite3.Connection) -> int:
+    """Return how large the file is without the pages that are free to be used again."""
+    used, free, size = (
+        database.execute(f"pragma {each}").fetchone()[0] for each in ("page_count", "freelist_count", "page_size")
+    )
+    return int((used - free) * size)
+
+
 def find_position(database: sqlite3.Connection, queue_id: str) -> int | None:
     """Return the number of the last event taken from this queue, None where it was never read."""
     row = database.execute("select position from positions where queue_id = ?", (queue_id,)).fetchone()

@@ -130,8 +130,8 @@ class Sender:
                     continue
                 courier = Courier(self.guard, self._chances.clock, self._chances.tls)
                 thread = threading.Thread(target=self._work, args=(line, courier), name=f"webhook {line}", daemon=True)
+                thread.start()  # first: what cannot be started is no line; its end waits for the lock
                 self._lines[line] = thread, courier
-                thread.start()
         return sleep_s
 
     def _work(self, line: str, courier: Courier) -> None:

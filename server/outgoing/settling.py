@@ -5,18 +5,22 @@ Order   Each subscription is a line: one delivery at a time, the oldest first. A
         steps aside for its own pauses, and the others pass.
 Death   After the last pause of the schedule, and with it goes whoever has waited in the line for as long: a target
         that never comes back does not make the outbox grow by one event for each day that it is tried.
+Bytes   The file's used pages are bounded as well: beyond that dead letters go first, then the oldest of the longest
+        line.
 Gone    A 410 makes the whole line dead letters, and nothing is queued until its owner says otherwise.
 """
 
 import sqlite3
 from dataclasses import dataclass
 
-from server.outgoing.outbox_file import Delivery, select_deliveries
+from server.outgoing.outbox_file import Delivery, select_deliveries, used_bytes
 from server.outgoing.schedule import longest_wait_ms
 
 MAX_WAITING = 100_000
 MAX_DEAD = 10_000
 DEAD_KEPT_DAYS = 30
+MAX_FILE_BYTES = 1024**3
+SHRINK_STEP = 100
 REFUSALS = frozenset({400, 413, 415, 422})
 GONE = 410
 _DAY_MS = 24 * 3600 * 1000
@@ -116,6 +120,32 @@ def drop_dead(database: sqlite3.Connection, subscription: str, now_ms: int) -> N
     ).rowcount
     if dropped:
         database.execute("update subscriptions set dropped = dropped + ? where id = ?", (dropped, subscription))
+
+
+def shrink(database: sqlite3.Connection) -> None:
+    """Drop the oldest, SHRINK_STEP at a time, until the file's used pages are within MAX_FILE_BYTES, and count them.
+
+    Shape:  dead letters first, of whoever has most of them; then what waits, of the longest line.
+    """
+    for kind in ("dead_at is not null", "dead_at is null"):
+        while used_bytes(database) > MAX_FILE_BYTES and _drop_oldest(database, kind):
+            pass
+
+
+def _drop_oldest(database: sqlite3.Connection, kind: str) -> bool:
+    """Drop the oldest of the subscription that has most of a kind; return whether there was any."""
+    longest = database.execute(
+        f"select subscription from deliveries where {kind} group by subscription order by count(*) desc limit 1"  # noqa: S608 - our own texts
+    ).fetchone()
+    if longest is None:
+        return False
+    dropped = database.execute(
+        f"delete from deliveries where seq in (select seq from deliveries where subscription = ? and {kind}"  # noqa: S608 - our own texts
+        " order by seq limit ?)",
+        (*longest, SHRINK_STEP),
+    ).rowcount
+    database.execute("update subscriptions set dropped = dropped + ? where id = ?", (dropped, *longest))
+    return True
 
 
 def _bury(

@@ -6,7 +6,7 @@ Answered in front of routing and middleware: this is the one path where each mic
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,6 +39,9 @@ PIXEL = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,"
     b"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
+MAX_REMEMBERED_ORIGIN = 300
+"""In characters: a scheme, the longest name of a host and a port are fewer."""
+
 _ONE_ACCEPTED = b'{"accepted":1,"duplicate":0,"rejected":[],"warnings":[]}'
 _PIXEL_FIELDS = ("id", "name", "time", "session_id", "visitor_id")
 _PAGE_FIELDS = ("url", "title", "referrer")
@@ -112,9 +115,9 @@ def take_batch(parts: Parts, scope: Scope, body: bytes, loop: asyncio.AbstractEv
             site = site_for(parts.sites, key, batch.origin)
             events = events_of(envelope.get("events"))
         except (BadRequest, NotFound, Forbidden) as error:
-            batch.refusal = error
             ip = client_ip_of(scope, head, parts.settings).ip
-            parts.receiver.refuse_soon(_refusal(parts, error, body, ip), loop, batch.refused)
+            # the batch must not hold the error: its traceback leads back here, a circle that keeps the body in memory
+            parts.receiver.refuse_soon(_refusal(parts, error, body, ip), loop, partial(batch.refused, error))
             return
         beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
         parts.receiver.receive_soon(beacon, events, loop, batch.received)
@@ -129,9 +132,7 @@ def take_batch(parts: Parts, scope: Scope, body: bytes, loop: asyncio.AbstractEv
 class _Batch:
     """One POST between its arrival and its answer."""
 
-    __slots__ = ("_answer", "_parts", "origin", "refusal")
-
-    refusal: FootfallError
+    __slots__ = ("_answer", "_parts", "origin")
 
     def __init__(self, parts: Parts, origin: str | None, answer: Answer) -> None:
         self._parts = parts
@@ -146,9 +147,9 @@ class _Batch:
         self._parts.accounts.answers[200] += 1
         self._answer(_accepted_head(self.origin), encode_outcome(outcome))
 
-    def refused(self, error: Unavailable | None) -> None:
-        """Tell why the whole request was refused, which is on disk."""
-        self.refuse(error or self.refusal)
+    def refused(self, refusal: FootfallError, error: Unavailable | None) -> None:
+        """Tell why the whole request was refused, which is on disk, or that it could not be kept."""
+        self.refuse(error or refusal)
 
     def refuse(self, error: FootfallError) -> None:
         """Tell an error."""
@@ -223,10 +224,19 @@ def encode_outcome(outcome: Outcome) -> bytes:
     )
 
 
-@lru_cache(maxsize=256)
 def _accepted_head(origin: str | None) -> AnswerHead:
-    """Return what all answers to an origin have in common; most traffic comes from few origins."""
+    """Return what all answers to an origin have in common."""
+    if origin is not None and len(origin) > MAX_REMEMBERED_ORIGIN:
+        return _make_accepted_head(origin)
+    return _remember_accepted_head(origin)
+
+
+def _make_accepted_head(origin: str | None) -> AnswerHead:
     return answer_head(200, {"content-type": "application/json", **cors_headers(origin)})
+
+
+# most traffic comes from few origins
+_remember_accepted_head = lru_cache(maxsize=256)(_make_accepted_head)
 
 
 def _query(scope: Scope) -> dict[str, str]:

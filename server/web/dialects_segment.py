@@ -177,7 +177,7 @@ def _server_beacon(parts: Parts, site: Site, call: Call, *, is_import: bool, is_
 async def _receive(parts: Parts, beacon: Beacon, messages: Sequence[Any]) -> Json:
     """Return the answer once all messages have their verdicts on disk. Errors: BadRequest when none is accepted."""
     found = _translate(beacon, messages)
-    outcome = await parts.receiver.receive(beacon, found.events)
+    outcome = await parts.receiver.receive(beacon, found.events, refused=len(found.refused))
     verdicts = {found.owners[each["index"]]: (each["code"], each["message"]) for each in reversed(outcome.rejected)}
     if found.refused:
         # after the events: a client that gets no answer sends all of it again, and events are known by their ids

@@ -136,6 +136,7 @@ class ExpressProtocol(HttpToolsProtocol):
             self.takes_express
             and self.url in self.lane.express_targets
             and (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused  # who does not read answers waits for his next one
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and not (self.expect_100_continue or parser.should_upgrade() or self.root_path)

@@ -41,8 +41,9 @@ async def get_metrics(request: Request) -> Response:
 
 def check_parts(parts: Parts) -> dict[str, str | None]:
     """Return what is wrong with each part, None where nothing is."""
+    is_stopping = parts.stopping.is_set() or (parts.shares is not None and parts.shares.is_stopping())
     checks: dict[str, str | None] = {
-        "server": "it is stopping" if parts.stopping.is_set() else None,
+        "server": "it is stopping" if is_stopping else None,
         "queue": parts.queue.last_error,
         "disk": _disk_problem(parts.settings.data_dir),
     }

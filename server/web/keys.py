@@ -2,16 +2,20 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from server.errors import SettingsError
 from server.identity.signature import sign
 from server.settings import Settings
 from server.sites import DEFAULT_SITE, Site
+from server.storage.migrations import sync_path
 
 SECRET_BYTES = 32
 PASSWORD_BYTES = 12
@@ -35,7 +39,7 @@ class Keys:
 
 
 def open_keys(settings: Settings) -> Keys:
-    """Return the installation's secrets; what is missing is made and kept."""
+    """Return the installation's secrets; what is missing is made and kept. Errors: OSError, SettingsError."""
     folder = settings.data_dir / "keys"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     password_hash, new_password = _password(settings, folder / "admin_password.argon2")
@@ -67,31 +71,45 @@ def complete_sites(settings: Settings, keys: Keys) -> Mapping[str, Site]:
     return sites
 
 
-def _kept(path: Path) -> str:
-    """Return a secret from its file, which is made when it is missing; two processes at once agree on one."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        made = secrets.token_urlsafe(SECRET_BYTES)
-        file.write(made + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return made
-
-
 def _password(settings: Settings, path: Path) -> tuple[str, str | None]:
+    """Return the password's hash, and the password when it was made just now."""
     if settings.admin_password is not None:
         return HASHER.hash(settings.admin_password), None
     if path.exists():
-        return path.read_text(encoding="ascii").strip(), None
+        return _read(path), None
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    password_hash = HASHER.hash(password)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(password_hash + "\n")
-    return password_hash, password
+    made = HASHER.hash(password)
+    kept = _keep(path, made)
+    return kept, password if kept == made else None
+
+
+def _kept(path: Path) -> str:
+    """Return a secret from its file, which is made when it is missing."""
+    return _read(path) if path.exists() else _keep(path, secrets.token_urlsafe(SECRET_BYTES))
+
+
+def _keep(path: Path, made: str) -> str:
+    """Write a file whole or not at all; return what it holds: of two processes at once, both what the first made."""
+    # the name is random: processes in different containers may have the same id
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(made + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(name, path)
+            sync_path(path.parent)
+    finally:
+        Path(name).unlink()
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    """Return what a file holds. Errors: SettingsError when that is nothing: everybody could guess such a key."""
+    if not (kept := path.read_text(encoding="ascii").strip()):
+        raise SettingsError([f"{path} is empty: delete it, and the next start makes another"])
+    return kept
 
 
 def is_password(password: str, password_hash: str) -> bool:

@@ -64,7 +64,7 @@ class Numbers(Collector):
         yield _counters("footfall_corrections", "Corrections to accepted events.", "code", tally.corrected)
         refused = tally.refused_requests
         yield _counters("footfall_requests_refused", "Ingest requests refused whole.", "code", refused)
-        yield _ignored_notices(self._parts.accounts.ignored_notices)
+        yield _ignored_notices(tally.ignored_notices)
         yield _counters("footfall_http_answers", "HTTP answers, by status.", "status", tally.answers)
 
     def _queue(self) -> Iterator[Metric]:
@@ -152,7 +152,7 @@ def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Me
 def _ignored_notices(counts: Mapping[tuple[str, str], int]) -> Metric:
     text = "What webhooks told that is no event here."
     family = CounterMetricFamily("footfall_hooks_ignored", text, labels=["vendor", "reason"])
-    for labels, count in sorted(dict(counts).items()):
+    for labels, count in sorted(counts.items()):
         family.add_metric(labels, count)
     return family
 

@@ -24,8 +24,10 @@ from server.web.requests import RequestHead, read_body
 
 MAX_NAMES = 100
 MAX_TESTS = 4
+MAX_LOOKUPS = 4
 _STATES: dict[bool, State] = {True: "active", False: "paused"}
 _testing = threading.BoundedSemaphore(MAX_TESTS)
+_looking_up = threading.BoundedSemaphore(MAX_LOOKUPS)
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -156,11 +158,18 @@ def write_optional(ms: int | None) -> str | None:
 
 
 async def _checked_url(request: Request, url: Any) -> str:
-    """Return an address that webhooks may go to. Errors: BadRequest."""
+    """Return an address that webhooks may go to. Errors: BadRequest, TooManyRequests.
+
+    Few at a time ask a resolver: one that does not answer would hold every thread of the pool.
+    """
+    if not _looking_up.acquire(blocking=False):
+        raise TooManyRequests("too_many_lookups", f"At most {MAX_LOOKUPS} addresses at a time.", retry_after_s=5)
     try:
         await run_in_threadpool(_sender(request).guard.pin, read_target(url))
     except BadTarget as error:
         raise BadRequest(error.code, error.message, "See docs/webhooks_out.md.") from error
+    finally:
+        _looking_up.release()
     return str(url)
 
 

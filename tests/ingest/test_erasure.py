@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.factories import NOW_MS, make_batch, make_event
 
 Stored = Callable[..., list[dict[str, Any]]]
 CANARY = "canary-of-the-visitor-7f3a9"
+UUID = "0192f0c1-0000-7000-8000-000000000001"
 
 
 def send(client: TestClient, visitor_id: str, **changes: Any) -> dict[str, Any]:
@@ -70,6 +72,39 @@ def test_late_events_of_the_erased_do_not_come_back_and_new_ones_are_welcome(
     send(client, CANARY, name="Later", time="2026-11-23T14:04:00.000Z")
     assert [each["name"] for each in stored()] == ["Later"]
     assert parts.queue.counts().erased == 1
+
+
+def test_a_late_repetition_without_a_time_is_a_duplicate(client: TestClient, parts: Parts, stored: Stored) -> None:
+    batch = make_batch({"id": UUID, "name": "Seen", "props": {}}, visitor_id=CANARY)
+    assert client.post("/collect", json=batch).json()["accepted"] == 1
+    wait_until_stored(client)
+    assert erase(parts) == 1
+    assert client.post("/collect", json=batch).json()["duplicate"] == 1
+    assert stored() == []
+
+
+def test_an_erasure_that_was_cut_short_leaves_no_origin(
+    client: TestClient, parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a kill leaves it: the store has erased, the queue's file has not."""
+    page = {"url": f"https://shop.example/?utm_source={CANARY}", "title": "", "referrer": ""}
+    event = make_event(id=UUID, name="$session_start", session_id="session", page=page)
+    assert client.post("/collect", json=make_batch(event, visitor_id=CANARY)).status_code == 200
+    wait_until_stored(client)
+    with monkeypatch.context() as killed:
+        killed.setattr(parts.queue, "perform", _die)
+        with pytest.raises(RuntimeError, match="killed"):
+            erase(parts)
+    assert (settings.data_dir / "erasing").exists()
+    erase(parts)
+    assert not (settings.data_dir / "erasing").exists()
+    with sqlite3.connect(settings.data_dir / "queue.sqlite") as database:
+        assert database.execute("select count(*) from session_origins").fetchone() == (0,)
+    assert files_with_canary(settings.data_dir) == []
+
+
+def _die(*_: object) -> None:
+    raise RuntimeError("killed")
 
 
 def test_the_tombstone_is_applied_to_an_older_state(

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,10 @@ async def test_more_than_fits_in_memory_is_refused(queue: Queue, monkeypatch: py
     monkeypatch.setattr("server.ingest.queue.MAX_PENDING_BYTES", 10)
     with pytest.raises(Unavailable):
         await queue.submit(Submission([record(event=b"x" * 11)]))
+    refusal = make_rejected(1)
+    for large in (replace(refusal, payload=b"x" * 11), replace(refusal, context=b"x" * 11)):
+        with pytest.raises(Unavailable):
+            await queue.submit(Submission((), [large]))
 
 
 async def test_two_queues_on_one_file_order_each_other(path: Path, clock: StandingClock) -> None:

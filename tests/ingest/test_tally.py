@@ -11,6 +11,7 @@ def test_tallies_of_all_slots_add_up_and_a_successor_goes_on(tmp_path: Path) -> 
     queue = Queue(tmp_path / "queue.sqlite")
     accounts = Accounts()
     accounts.answers.update({200: 3, 404: 1})
+    accounts.ignored_notices["calendly", "not_subscribed"] = 2
     accounts.last_received_ms["default"] = 7
     queue.commits = 5
     queue.commit_seconds.observe(0.003)
@@ -31,6 +32,8 @@ def test_tallies_of_all_slots_add_up_and_a_successor_goes_on(tmp_path: Path) -> 
 
     assert (whole.answers, whole.commits, sum(whole.commit_seconds.counts)) == ({"200": 6, "404": 2}, 10, 2)
     assert whole.last_received_ms == {"default": 7}
+    assert whole.ignored_notices == {("calendly", "not_subscribed"): 4}
+    assert heir.ignored_notices == accounts.ignored_notices
     assert (heir.answers, his_queue.commits) == ({200: 3, 404: 1}, 5)
 
 

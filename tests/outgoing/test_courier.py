@@ -1,5 +1,6 @@
 """One webhook on its way: pinned, verified, never redirected, within its time."""
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -99,6 +100,29 @@ def test_an_exchange_ends_however_slowly_its_bytes_come(
     outcome = courier.carry(url(listen(reply)), HEADERS, BODY)
     assert (outcome.status, outcome.error) == (None, "no answer in time")
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_time_that_ends_while_connecting_is_over_for_all_addresses(
+    clock: StandingClock, listen: Listen, monkeypatch: pytest.MonkeyPatch, is_dead: bool
+) -> None:
+    receiver = listen(Reply.DRIP)
+    connect = socket.create_connection
+
+    def connect_late(address: tuple[str, int], timeout_s: float) -> socket.socket:
+        if address[0] == "127.0.0.1":
+            return connect(address, timeout_s)
+        receiver.stopping.wait(0.2)  # longer than the whole exchange may take
+        if is_dead:
+            raise TimeoutError
+        return connect(("127.0.0.1", address[1]), timeout_s)
+
+    monkeypatch.setattr(module, "EXCHANGE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket, "create_connection", connect_late)
+    guard = Guard(networks=LOOPBACK, resolve=lambda _host, _port: ["127.0.0.2", "127.0.0.3", "127.0.0.1"])
+    outcome = Courier(guard, clock).carry(f"http://slow.example:{receiver.port}/", HEADERS, BODY)
+    assert (outcome.status, outcome.error) == (None, "no answer in time")
+    assert receiver.met == []
 
 
 def test_an_endless_answer_is_read_to_its_bound_and_thrown_away(courier: Courier, listen: Listen) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from server.outgoing import settling
 from server.outgoing.outbox import Outbox
-from server.outgoing.outbox_file import Delivery, Subscription, select_deliveries
+from server.outgoing.outbox_file import Delivery, Subscription, select_deliveries, used_bytes
 from server.outgoing.settling import Outcome, next_delivery, next_due, settle_arrived, settle_failed
 from server.outgoing.subscriptions import Change, add_subscription, change_subscription, count_deliveries, revive
 from server.storage.tombstones import Tombstone, digest_of
@@ -283,3 +283,26 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     database.close()
     with pytest.raises(sqlite3.DatabaseError, match="format 9"):
         Outbox(path)
+
+
+def test_the_file_is_bounded_in_bytes_dead_letters_go_first_then_the_longest_line(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "SHRINK_STEP", 2)
+    long, short = subscribe(outbox, "*"), subscribe(outbox, "Small")
+    text = "x" * 8000
+    take(outbox, *(event(number, props={"text": text}) for number in range(1, 5)))
+    for _ in range(2):
+        fail(outbox, long, 422, None)
+    take(outbox, event(5, "Small"))
+    with outbox.reading() as database:
+        monkeypatch.setattr(settling, "MAX_FILE_BYTES", used_bytes(database))
+    take(outbox, event(6, props={"text": text}))
+    assert dead(outbox, long) == {}, "they are dropped first"
+    assert waiting(outbox, long) == ["id-3", "id-4", "id-5", "id-6"]
+    take(outbox, *(event(number, props={"text": text}) for number in (7, 8)))
+    assert waiting(outbox, long) == ["id-5", "id-6", "id-7", "id-8"]
+    assert waiting(outbox, short) == ["id-5"]
+    with outbox.settling() as database:
+        assert used_bytes(database) <= settling.MAX_FILE_BYTES
+    assert {each.id: each.dropped for each in outbox.subscriptions()} == {long.id: 4, short.id: 0}

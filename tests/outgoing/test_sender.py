@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from server.outgoing import sender as module
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import Subscription
 from server.outgoing.schedule import DELAYS_S
@@ -99,6 +100,26 @@ def test_delivers_in_order_signed_by_both_secrets(outbox: Outbox, listen: Callab
     assert (first.headers["webhook-id"], first.headers["webhook-timestamp"]) == ("id-1", str(NOW_MS // 1000))
     signatures = [sign_message(secret, "id-1", NOW_MS // 1000, first.body) for secret in (newer, line.secret)]
     assert first.headers["webhook-signature"].split() == signatures
+
+
+def test_a_thread_that_cannot_be_started_leaves_no_line_behind(
+    outbox: Outbox, sender: Sender, listen: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = subscribe(outbox, listen())
+    faults = iter([RuntimeError("can't start new thread")])
+    start = threading.Thread.start
+
+    def start_or_fail(thread: threading.Thread) -> None:
+        if thread.name == f"webhook {line.id}" and (fault := next(faults, None)):
+            raise fault
+        start(thread)
+
+    monkeypatch.setattr(module, "FAULT_PAUSE_S", 0.01)
+    monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+    take(outbox, 1)
+    wait_for(lambda: counts(outbox, line) == (0, 0, 1, 0))
+    assert next(faults, None) is None
+    assert sender.wait_until_calm(PATIENCE_S)
 
 
 def test_a_failure_is_tried_again_by_the_schedule_and_then_dead(

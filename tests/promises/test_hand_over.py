@@ -3,6 +3,7 @@
 Both ways to keep it: the process's own (SIGUSR2, same process id), and a service manager's that passes it in.
 """
 
+import contextlib
 import random
 import signal
 import socket
@@ -17,7 +18,7 @@ from tests.promises.conftest import StartServer
 from tests.promises.figures import Trial, note
 from tests.promises.killing import count_stored
 from tests.promises.raw_client import RawClient, request_of
-from tests.real_server import RealServer, fetch
+from tests.real_server import SERVE, RealServer, fetch
 
 RESTARTS = 3
 MANY_RESTARTS = 20
@@ -83,8 +84,25 @@ def test_a_server_whose_socket_is_kept_by_its_manager_fails_no_request(
     assert count_stored(server) == Counter(journal.sent)
 
 
-def test_readiness_turns_red_first_and_requests_are_answered_until_the_end(start: StartServer) -> None:
-    server = start(environment={"FOOTFALL_DRAIN_S": "6"})
+def test_a_server_told_to_restart_again_and_again_lives(start: StartServer) -> None:
+    """Whatever moment of its two lives the signal meets."""
+    server = start()
+    end = time.monotonic() + PATIENCE_S
+    lives = server.log().count("listens on")
+    while server.log().count("listens on") < lives + 2:
+        assert time.monotonic() < end
+        server.process.send_signal(signal.SIGUSR2)
+        time.sleep(0.001)
+        assert server.is_running(), server.log()
+    wait_for_red_to_end(server)
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("command", [SERVE, (*SERVE, "--workers", "2")], ids=["one process", "several"])
+def test_readiness_turns_red_first_and_requests_are_answered_until_the_end(
+    start: StartServer, command: tuple[str, ...]
+) -> None:
+    server = start(command=command, environment={"FOOTFALL_DRAIN_S": "6"})
     assert server.get("/health/ready").json()["checks"]["server"] == "ok"
     with RawClient(server.port) as kept:
         kept.send(request_of())
@@ -105,6 +123,16 @@ def wait_for_red(server: RealServer) -> None:
     while server.get("/health/ready").status == 200:
         assert time.monotonic() < end
     assert server.get("/health/ready").json()["checks"]["server"] != "ok"
+
+
+def wait_for_red_to_end(server: RealServer) -> None:
+    """Return once the server is ready; a request may meet a life that is ending."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        with contextlib.suppress(OSError):
+            if server.get("/health/ready").status == 200:
+                return
+        assert time.monotonic() < end
 
 
 def wait_for_life(server: RealServer, lives: int) -> int:

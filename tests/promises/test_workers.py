@@ -125,6 +125,7 @@ def test_a_stop_under_load_keeps_everything_and_a_dead_supervisor_takes_its_chil
 def test_all_processes_are_one_server(start: StartServer) -> None:
     """Answers, live events, a session's campaign and the visitor's address, whichever process a request meets."""
     server = start(command=WORKERS, environment={"FOOTFALL_TRUSTED_PROXIES": "127.0.0.0/8"})
+    assert server.log().count("shown only now") == 1, "all use the one new password"
     watcher = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     watcher.request("GET", "/api/live", headers={"authorization": f"Bearer {server.secret_key}"})
     stream = watcher.getresponse()
@@ -153,4 +154,23 @@ def test_all_processes_are_one_server(start: StartServer) -> None:
     assert server.post("/api/events", {"name": "Paid", "id": "paid-1"}).json()["accepted"] == 1
     assert server.post("/api/events", {"name": "Paid", "id": "paid-1"}).json()["duplicate"] == 1
     assert fetch(f"{server.base_url}/nowhere").status == 404
+    assert_relayed_answers_count_once(server)
     assert server.stop() == 0
+
+
+def assert_relayed_answers_count_once(server: RealServer) -> None:
+    """Ask one collector for what it passes on, and then for what it answers: it tells its counts of both at once."""
+    collector = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+    statuses = []
+    for method, path, body in (("GET", "/api/events", None), ("POST", "/collect", b"{")):
+        collector.request(method, path, body)
+        answer = collector.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    collector.close()
+    assert statuses == [401, 400]
+    end = time.monotonic() + PATIENCE_S
+    while b'footfall_http_answers_total{status="400"} 1.0' not in server.get("/metrics").body:
+        assert time.monotonic() < end, "the collector tells nothing"
+        time.sleep(0.05)
+    assert server.metric('footfall_http_answers_total{status="401"}') == 1

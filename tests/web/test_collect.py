@@ -1,8 +1,12 @@
 """`/collect` from outside: verdicts, errors, limits, CORS, and the account that always balances."""
 
+import asyncio
+import gc
 import gzip
 import json
+import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,10 +15,12 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Scope
 
 from server.app import close_parts, create_app
+from server.ingest.queue_file import Submission
 from server.settings import Settings
-from server.web.collect import PIXEL
+from server.web.answers import AnswerHead
+from server.web.collect import PIXEL, take_batch
 from server.web.parts import Parts
-from tests.factories import NOW_MS, make_batch, make_event, make_id
+from tests.factories import NOW_MS, make_batch, make_event, make_id, make_settings
 
 Stored = Callable[..., list[dict[str, Any]]]
 
@@ -334,3 +340,28 @@ async def test_a_queue_that_cannot_promise_is_503_with_retry_after(settings: Set
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_unavailable")
         assert answer.headers["retry-after"] == "1"
         assert app.state.parts.queue.counts().received == 0
+
+
+async def test_a_refused_body_is_let_go_without_the_garbage_collector(tmp_path: Path) -> None:
+    """Whatever holds the body holds the one who waits for the answer: when he is gone, so is it."""
+    parts = create_app(make_settings(tmp_path / "data", network_events_per_minute=1)).start()
+    scope = {"headers": [], "client": ("203.0.113.7", 4711), "query_string": b""}
+    statuses: list[int] = []
+
+    def send() -> "weakref.ref[Any]":
+        def answer(head: AnswerHead, _: bytes) -> None:
+            statuses.append(head.status)
+
+        take_batch(parts, scope, b"{", asyncio.get_running_loop(), answer)
+        return weakref.ref(answer)
+
+    gc.disable()
+    try:
+        waiting = [send(), send()]  # the second is beyond the limit
+        for _ in range(2):  # what is submitted later ends later, and the committer has forgotten what was before
+            await parts.queue.submit(Submission(()))
+        assert [each() for each in waiting] == [None, None]
+    finally:
+        gc.enable()
+        await asyncio.to_thread(close_parts, parts)
+    assert sorted(statuses) == [400, 429]

@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from server.app import Application, close_parts, create_app
 from server.ingest.queue_file import Submission
 from server.settings import Settings
+from server.web import collect
 from server.web.express import ExpressProtocol, express_protocol
 from tests.conftest import StandingClock
 from tests.factories import make_id
@@ -215,3 +216,20 @@ async def test_no_origin_can_write_lines_into_the_answer(connection: ExpressProt
     connection.data_received(post(batch("Bought")).replace(b"https://shop.example", b"https://shop\x0bX-Evil: 1"))
     ((head, _),) = await wire.answers(1)
     assert b"evil" not in head.lower()
+
+
+async def test_who_does_not_read_answers_waits_for_his_next_one(connection: ExpressProtocol, wire: Wire) -> None:
+    connection.pause_writing()
+    connection.data_received(post(batch("Bought")) * 3)
+    assert connection.tasks, "the ASGI way waits until the client reads"
+    connection.resume_writing()
+    assert len(await wire.answers(3)) == 3
+
+
+async def test_no_huge_origin_is_remembered(connection: ExpressProtocol, wire: Wire) -> None:
+    origin = b"https://" + b"a" * collect.MAX_REMEMBERED_ORIGIN
+    before = collect._remember_accepted_head.cache_info().misses
+    connection.data_received(post(batch("Bought")).replace(b"https://shop.example", origin))
+    ((head, _),) = await wire.answers(1)
+    assert origin in head
+    assert collect._remember_accepted_head.cache_info().misses == before

@@ -1,5 +1,6 @@
 """`/hooks/{vendor}/{site}`: what is stored of vendors' calls, whose it is, and what is refused."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +98,13 @@ def test_a_late_call_is_refused(client: TestClient, stored: Stored, clock: Stand
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_five_megabytes_are_too_much(client: TestClient, vendor: str) -> None:
     assert code_of(send(client, signed(vendor, b"x" * 5 * 1024 * 1024))) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_nothing_is_unpacked(client: TestClient, stored: Stored, vendor: str) -> None:
+    packed = gzip.compress(signed(vendor, first_payload(vendor)).body)
+    assert code_of(send(client, signed(vendor, packed))) == (400, "invalid_json")
+    assert stored() == []
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

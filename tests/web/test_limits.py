@@ -65,3 +65,10 @@ def test_what_cannot_be_read_counts_for_its_network_too(tmp_path: Path, clock: S
         statuses = [client.post("/collect", content=b"{").status_code for _ in range(6)]
         other = TestClient(client.app, client=("198.51.100.7", 4711)).post("/collect", content=b"{")
     assert (statuses, other.status_code) == ([400] * 4 + [429] * 2, 400)
+
+
+def test_messages_that_are_no_events_count_too(client: TestClient) -> None:
+    """Each one is kept, which is a write."""
+    body = {"batch": [{"type": "nothing"}] * 6, "writeKey": "default"}
+    statuses = [client.post("/v1/batch", json=body).status_code for _ in range(2)]
+    assert statuses == [400, 429]

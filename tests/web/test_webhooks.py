@@ -175,6 +175,16 @@ def test_tests_at_once_are_few(
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_tests")
 
 
+def test_addresses_looked_up_at_once_are_few(subscribe: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    lookups = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(webhooks, "_looking_up", lookups)
+    with lookups:
+        answer = subscribe()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_lookups")
+    assert int(answer.headers["retry-after"]) > 0
+    assert [subscribe(url="nonsense").status_code, subscribe().status_code] == [400, 201], "each gives its place back"
+
+
 def test_a_secret_is_replaced_and_both_sign_for_a_day(
     client: TestClient, secret: Secret, subscribe: Callable[..., Any], receiver: Receiver, clock: StandingClock
 ) -> None:
