@@ -15,8 +15,8 @@ import sys
 import zlib
 from collections.abc import Callable
 
-TRIES = 300_000
-HEAT_BYTES = 1.0
+TRIES = 150_000
+HEAT_BYTES = 0.5
 """By how much a change may lengthen the script at the start of a search and still be taken now and then."""
 MOVE_EVERY = 3
 """Every how many-th change moves a declaration; the others rename a variable."""
@@ -70,8 +70,8 @@ class Script:
 
 def search(script: Script, dice: random.Random) -> dict[str, list]:
     """Return the best that was found."""
-    length = best = math.inf
-    found: dict[str, list] = {}
+    length = best = script.packed_length()
+    found = {"order": [*script.order], "names": [*script.names]}
     for left in range(TRIES, 0, -1):
         if left % MOVE_EVERY:
             # what is used often is likely to be right elsewhere too

@@ -7,6 +7,7 @@
  *   remove   is the only way out, but for the limits below and for text that is no event.
  *   Limit:   MAX_BYTES (names and values, UTF-8) for all tabs together; beyond, the oldest go, each reported with
  *            the reason `queue_full`. An event takes more than 263 bytes, so there are never more than 1,000.
+ *   Age:     what is older than MAX_AGE_MS goes too, with the reason `too_old`.
  *   Tabs:    each event has a key of its own, "queue.<id>", so two tabs never rewrite each other's events and no
  *            lock is needed to put or to remove. Counting everything at each put would be slow, so a tab that has
  *            counted puts up to an eighth of the room that is left before it counts again.
@@ -22,6 +23,8 @@ import type { Visitor } from "./visitor";
 const MAX_BYTES = 262144;
 /** So many tabs may fill the queue at once without looking, and still keep within MAX_BYTES. */
 const MAX_TABS = 8;
+/** A beacon may have stored what waits here; the server knows ids for 35 days, this is a few hours less. */
+const MAX_AGE_MS = 3e9;
 const KEY = "queue.";
 const REFUSED_KEY = "refused";
 
@@ -91,6 +94,8 @@ export const takeEvents = (max_bytes: number, skipped: ReadonlySet<string>): Que
     const [visitor, event] = queued;
     if (event?.id !== id) {
       removeEvent(id);
+    } else if (Date.now() - Date.parse(event.time) > MAX_AGE_MS) {
+      dropEvent(id, "too_old");
     } else if (!skipped.has(id)) {
       max_bytes -= countBytes(asStored(row));
       if (taken[0] && (max_bytes < 0 || `${taken[0][0]}` !== `${visitor}`)) break;

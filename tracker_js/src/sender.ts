@@ -19,7 +19,7 @@ import { writeBeacon } from "./beacon";
 import { isAllowed } from "./consent";
 import { listen } from "./guard";
 import { prefix } from "./options";
-import { countBytes, countQueue, dropEvent, type Queued, removeEvent, takeEvents } from "./queue";
+import { countQueue, dropEvent, type Queued, removeEvent, takeEvents } from "./queue";
 import { loadList, save } from "./storage";
 import { emit } from "./topics";
 import { pack, post, type Reply, room, sendBeacon } from "./transport";
@@ -70,7 +70,7 @@ const takeBatch = (): Queued[] => occupy(readBatch());
 /** Acts on an answer; returns false when the batch has to be sent again. */
 const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
   if (status === 413 && batch[1]) {
-    max_bytes = countBytes(writeBeacon(batch)) / 2;
+    max_bytes = Math.min(max_bytes, room()) / 4;
   } else if (status < 300 && answer?.accepted! >= 0) {
     const events = batch.map(([, event]) => event);
     answer!.rejected?.forEach(({ id, code }) => dropEvent(id, code));

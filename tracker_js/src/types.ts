@@ -42,7 +42,7 @@ export interface Topics {
   /** A batch that the server has answered. */
   sent: { events: TrackedEvent[]; answer: Answer };
   /**
-   * An event that will not arrive, and why: `vetoed`, `rate_limited`, `queue_full`, `denied`, `gpc`, `dnt`,
+   * An event that will not arrive, and why: `vetoed`, `rate_limited`, `queue_full`, `too_old`, `denied`, `gpc`, `dnt`,
    * `not_json`, `too_large`, `http_<status>`, or the code of the server's refusal.
    */
   drop: { event: TrackedEvent; reason: string };

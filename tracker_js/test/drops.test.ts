@@ -1,6 +1,6 @@
 /** Every event that will not arrive is told of with its reason: one case for each reason that the README lists. */
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Options } from "../src/types";
 import { collector, openPage, pass, setNavigator } from "./browser";
 
@@ -32,6 +32,12 @@ const CASES: Record<string, Case> = {
     },
     before: refuse(503),
   },
+  too_old: {
+    act({ tracker }) {
+      tracker.track("Dropped");
+      vi.setSystemTime(Date.now() + 35 * 864e5);
+    },
+  },
   not_json: {
     act({ tracker }) {
       const circle: Record<string, unknown> = {};
@@ -53,7 +59,7 @@ test.each(Object.entries(CASES))("%s", async (reason, { options, before, act }) 
   const page = await openPage({ options: options ?? {} });
   act?.(page);
   page.tracker.track("Dropped");
-  await pass(5000);
+  await pass(9000);
   const told = page.drops.filter(({ event }) => event.name === "Dropped").map((drop) => drop.reason);
   expect(told).toContain(REASONS[reason] ?? reason);
   expect(collector.stored.filter(({ id }) => page.drops.some(({ event }) => event.id === id))).toEqual([]);

@@ -83,15 +83,18 @@ describe("batches", () => {
     expect(collector.requests.every(({ body }) => body.length < 65_536)).toBe(true);
   });
 
-  test("an event larger than what may outlive a page goes alone and without keepalive", async () => {
+  test("an event larger than what may outlive a page goes alone, and the second time without keepalive", async () => {
     const { tracker } = await openSettledPage();
+    collector.behave = ({ keepalive, body }) => (keepalive && body.length > 65_536 ? "lost" : 200);
     tracker.track("Huge", { text: "x".repeat(70_000) });
     tracker.track("Small");
-    await pass(SOON_MS);
+    await pass(9000);
     expect(collector.requests.map(({ keepalive, beacon }) => [keepalive, beacon.events.length])).toEqual([
+      [true, 1],
       [false, 1],
       [true, 1],
     ]);
+    expect(collector.names().slice(-2)).toEqual(["Huge", "Small"]);
   });
 });
 
