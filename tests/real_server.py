@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,10 @@ class Reply:
 def fetch(
     url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None, method: str | None = None
 ) -> Reply:
-    """Return the answer to a GET, to a POST where there is a body, or as `method` says; every status is an answer."""
+    """Return the answer to a GET, to a POST where there is a body, or as `method` says; every status is an answer.
+
+    Errors: OSError where no whole answer came, as from a server that is killed while it writes.
+    """
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)  # noqa: S310 - our own server
     try:
         with _DIRECT.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
@@ -120,6 +124,8 @@ def fetch(
     except urllib.error.HTTPError as error:
         with error:
             return Reply(error.code, dict(error.headers), error.read())
+    except HTTPException as error:
+        raise ConnectionResetError("the answer was cut off") from error
 
 
 def start_server(
