@@ -123,7 +123,8 @@ class Lab:
     def doubles(self, name: str) -> int:
         """Return how many events are stored more than once, under one id (any event) or under several (tracked)."""
         ids = Counter(event["id"] for event in self.stored())
-        keys = Counter(event["props"]["key"] for event in self.stored(name))
+        # the host too: a page's time of origin is no finer than a millisecond, and two pages may share it
+        keys = Counter((event["props"]["host"], event["props"]["key"]) for event in self.stored(name))
         return sum(count - 1 for counter in (ids, keys) for count in counter.values())
 
     # ---- the server ----
