@@ -7,7 +7,7 @@ the string is a stranger's. Called for every event, so answers are cached.
 from dataclasses import dataclass
 from functools import lru_cache
 
-from server.enrich.device_kind import TABLET, device_type, kind_by_words, model_in
+from server.enrich.device_kind import TABLET, device_type, kind_by_words, model_in, warm_up_words
 from server.enrich.hints import Hints, create_hints, header_brands, is_grease
 from server.enrich.parsed_agent import (
     MAX_USER_AGENT_CHARS,
@@ -52,7 +52,7 @@ def describe(user_agent: str | None, hints: Hints) -> Browser:
 def warm_up() -> None:
     """Build everything that is otherwise built by the first visitor (0.2 s, 30 MB)."""
     parse_agent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36")
-    kind_by_words("", _NO_HINTS)
+    warm_up_words()
 
 
 def forget() -> None:
@@ -70,15 +70,16 @@ def _describe(text: str, hints: Hints) -> Browser:
     parsed = parse_agent(text)
     os, os_version = _system(parsed, hints)
     browser, browser_version = _browser(parsed, hints)
-    word = kind_by_words(text, hints)
+    lowered, model = text.lower(), model_in(text)
+    word = kind_by_words(lowered, hints.model or model, hints)
     kind = None if word == TABLET else word
     return Browser(
         browser,
         browser_version,
         os,
         os_version,
-        kind or _device(text, parsed, os, hints),
-        None if kind else device_type(text, parsed, os, hints, says_tablet=word == TABLET),
+        kind or _device(model, parsed, os, hints),
+        None if kind else device_type(lowered, hints.model or model, parsed, os, hints, says_tablet=word == TABLET),
     )
 
 
@@ -153,13 +154,13 @@ def _hinted_browser(versions: tuple[tuple[str, str], ...], header: str | None) -
     return found[1], found[2]
 
 
-def _device(text: str, parsed: ParsedAgent, os: str | None, hints: Hints) -> str:
+def _device(said: str, parsed: ParsedAgent, os: str | None, hints: Hints) -> str:
     if os == "iPadOS":
         return "Apple iPad"
     brand, model = parsed.brand, parsed.model
     hinted = hints.model if os == "Android" else ""
     if hinted or is_generic(brand):
-        named = hinted or model_in(text)
+        named = hinted or said
         if not named:
             return "Other"
         brand, model = device_of_model(named)

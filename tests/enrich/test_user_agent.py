@@ -42,7 +42,7 @@ def test_string_is_described(name: str) -> None:
 def test_compiled_parser_gives_the_answers_of_the_library(name: str) -> None:
     """Our short cut around user-agents' constructor changes its speed only."""
     text = STRINGS[name]["text"]
-    ours, theirs = parsed_agent._library_object(text), UserAgent(text)
+    ours, theirs = parsed_agent.library_object(text), UserAgent(text)
     assert (ours.browser.family, ours.os.family) == (theirs.browser.family, theirs.os.family)
     assert plain(ours.device) == plain(theirs.device)
     assert (ours.is_tablet, ours.is_mobile, ours.is_pc) == (theirs.is_tablet, theirs.is_mobile, theirs.is_pc)
