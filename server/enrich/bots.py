@@ -112,7 +112,8 @@ def _compile() -> _Programs:
         "forms": DESCRIBED,
         "addresses": _ADDRESS,
     }
-    patterns = [(entry["pattern"], KNOWN) for entry in CRAWLER_USER_AGENTS_DATA]
+    skip = frozenset(rules["list"]["skip"])
+    patterns = [(entry["pattern"], KNOWN) for entry in CRAWLER_USER_AGENTS_DATA if entry["pattern"] not in skip]
     patterns += [
         (f"(?i){pattern}", reason) for group, reason in reasons.items() for pattern in rules[group]["patterns"]
     ]

@@ -24,7 +24,9 @@ PC_SYSTEMS = frozenset({"Windows", "macOS", "Linux", "ChromeOS", "FreeBSD", "Ope
 _FORM_KINDS = {"XR": "Headset", "Watch": "Watch", "Automotive": "Car", "TV": "TV"}
 _FORM_TYPES = {"Tablet": "tablet", "EInk": "tablet", "Mobile": "mobile", "Desktop": "pc"}
 
-_MODEL = re.compile(r"Android[^;)]{0,20}; (?:[A-Za-z]{2,3}(?:[-_][A-Za-z]{0,4})?; )?([^;)/]{1,60}?)(?: Build/|[;)])")
+_MODEL = re.compile(
+    r"Android[^;)]{0,20}; (?:HarmonyOS; )?(?:[A-Za-z]{2,3}(?:[-_][A-Za-z]{0,4})?; )?([^;)/]{1,60}?)(?: Build/|[;)])"
+)
 _NO_MODELS = frozenset({"K", "U", "wv", "Mobile", "Tablet"})
 _MOBILE = re.compile(r"\bmobile\b")
 
@@ -48,8 +50,13 @@ def _rules() -> _Rules:
     data = _data()
     return _Rules(
         compile_patterns(
-            (f"^(?:{'|'.join(data[name]['models']['patterns'])})", kind)
-            for name, kind in (("tv", TV), ("tablet", TABLET), ("phone", PHONE))
+            (f"^(?:{'|'.join(data[name]['models'][group])})", kind)
+            for name, group, kind in (
+                ("phone", "first", PHONE),
+                ("tv", "patterns", TV),
+                ("tablet", "patterns", TABLET),
+                ("phone", "patterns", PHONE),
+            )
         ),
         tuple(data["phone"]["tokens"]),
         tuple(data["pc"]["tokens"]),

@@ -38,6 +38,8 @@ _USUAL_DEVICES = {
 }
 _OTHER = ("Other", None, None)
 _UNNAMED = ("Other", (), "")
+_HARMONY = re.compile(r"HarmonyOS[ /]?(\d+(?:\.\d+){0,2})?")
+_FIRE = re.compile(r"\bSilk/|; (?:AFT|AEO|KF)[A-Z]{1,8}\d{0,3}(?: Build/|[;)])")
 _IOS_BROWSERS = re.compile("(?:CriOS|FxiOS|EdgiOS|OPiOS|OPT|GSA)/")
 _USUAL_STARTS = tuple(_USUAL_DEVICES)
 
@@ -136,8 +138,10 @@ def compile_patterns(names: Iterable[tuple[str, str]]) -> "Callable[[str], ua_pa
 def parse_agent(text: str) -> ParsedAgent:
     """Return what a user agent string says. Shape: text is valid Unicode of at most MAX_USER_AGENT_CHARS."""
     app = _find_app(text)
-    # An app's token is taken out: device patterns take some of them for a device.
-    rules = library_object(text[: app.start()] + text[app.end() :] if app else text)
+    # An app's token is taken out: device patterns take some of them for a device. A television's too, which would be
+    # the browser, and the maker behind it the system; and HarmonyOS, which stands where the model is looked for.
+    heard = text[: app.start()] + text[app.end() :] if app else text
+    rules = library_object(heard.replace("HbbTV/", "").replace("; HarmonyOS; ", "; "))
     browser, browser_version = _browser(rules, app)
     os, os_version = _system(rules, text)
     _, brand, model = rules.device
@@ -178,7 +182,7 @@ def library_object(text: str) -> "UserAgent":
 
 
 def _usual_device(text: str) -> tuple[str, str | None, str | None] | None:
-    if text.startswith(_USUAL_STARTS):
+    if text.startswith(_USUAL_STARTS) and "Lumia" not in text:
         return next(device for start, device in _USUAL_DEVICES.items() if text.startswith(start))
     return None
 
@@ -220,6 +224,8 @@ def _system(agent: Any, text: str) -> tuple[str | None, str]:
         return "iPadOS", ""  # asks for desktop pages, under a name that no browser has on a Mac
     if family == "Windows" and "Windows Phone" in text:
         return "Windows Phone", ""
+    if family == "Android" and (named := _kin_of_android(text)):
+        return named
     if family != "Other":
         return families().os.get(family, family), agent.os.version_string
     found = _system_pattern().search(text) if _engine().unlisted_system(text) else None
@@ -228,3 +234,10 @@ def _system(agent: Any, text: str) -> tuple[str | None, str]:
     os = families().system[found[1].lower()]
     # What ua-parser does not recognise is no version of Windows ("NT 10.0"); others say theirs behind the name.
     return os, "" if os == "Windows" else (found[2] or "").replace("_", ".")
+
+
+def _kin_of_android(text: str) -> tuple[str, str] | None:
+    """Return the system that says Android for the sake of compatibility; its versions are not Android's."""
+    if found := _HARMONY.search(text):
+        return "HarmonyOS", found[1] or ""
+    return ("Fire OS", "") if _FIRE.search(text) else None
