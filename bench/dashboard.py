@@ -10,12 +10,14 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from bench.background_load import BackgroundLoad, Sent
-from bench.browser import NAMES, Answer, Browser, counts, history, wide_counts
+from bench.browser import NAMES, Answer, Browser, Question, counts, history, wide_counts
 from bench.contestants import FOOTFALL, LOAD_CORE, Contestant, pin, start_contestant
 from bench.load import run_closed
 from bench.measure import CONNECTIONS, warm_up
@@ -26,7 +28,7 @@ from bench.traffic import single_templates
 
 DAYS = 30
 PEAK_S = 3.0
-PAUSE_S = 0.3
+PAUSE_S = 0.2
 REFRESHES = 3
 LIMIT_MS, LIMIT_RATIO = 300.0, 2.0
 BEGIN, END = "<!-- dashboard:begin -->", "<!-- dashboard:end -->"
@@ -54,7 +56,8 @@ QUICK = Scale(events=1_000_000, visits=2, wide=False)
 class Asked:
     """What was asked. Units: seconds, from when the page asks.
 
-    Shape:  per question a list of all its times; wide are counts over all days, asked one at a time.
+    Shape:  per question a list of all its times. cpu is the server's processor time for a question asked alone, with
+            nothing else to do; wide are counts over all days, asked one at a time.
             sent_alone and sent_beside are what the load brought without and with questions.
     """
 
@@ -62,6 +65,7 @@ class Asked:
     rate: float
     idle: Times = field(default_factory=lambda: defaultdict(list))
     loaded: Times = field(default_factory=lambda: defaultdict(list))
+    cpu: Times = field(default_factory=lambda: defaultdict(list))
     wide_idle: Times = field(default_factory=lambda: defaultdict(list))
     wide_loaded: Times = field(default_factory=lambda: defaultdict(list))
     sent_alone: Sent | None = None
@@ -125,6 +129,11 @@ def _ask(footfall: Contestant, events: int, scale: Scale, tell: Tell) -> Asked:
         for number in range(scale.visits):
             tell(f"idle, visit {number + 1} of {scale.visits}")
             _collect(_visit(browser), asked.idle)
+        for question in _each_question(browser):
+            for _ in range(scale.visits):
+                before_s = footfall.cpu_s()
+                browser.ask([question])
+                asked.cpu[question.what].append(footfall.cpu_s() - before_s)
         if scale.wide:
             _collect(_ask_wide(browser), asked.wide_idle)
         with BackgroundLoad(footfall.port, asked.rate) as load:
@@ -146,16 +155,27 @@ def _visit_loaded(footfall: Contestant, browser: Browser, scale: Scale, asked: A
 
 
 def _visit(browser: Browser) -> list[Answer]:
-    """Open the page, leave it open for some refreshes, look at a name, at a visitor, at what was before."""
+    """Open the page, leave it open for some refreshes, then look at this and that."""
     answers = browser.ask([*history(), counts()])
-    newest = answers[0].body
-    following = [[counts()]] * REFRESHES
-    following += [[NAMES], history(name=_PRODUCT_NAME), history(visitor_id=newest["events"][0]["visitor_id"])]
-    following += [history(cursor=newest["next"])]
-    for questions in following:
+    for questions in [[counts()]] * REFRESHES + _looks(answers[0].body):
         time.sleep(PAUSE_S)
         answers += browser.ask(questions)
     return answers
+
+
+def _looks(newest: Mapping[str, Any]) -> list[list[Question]]:
+    """Return what is asked for the names, one name, one visitor, and what was before the newest page."""
+    visitor_id = newest["events"][0]["visitor_id"]
+    filtered = [history(name=_PRODUCT_NAME), history(visitor_id=visitor_id)]
+    return [[NAMES], *filtered, history(cursor=newest["next"])]
+
+
+def _each_question(browser: Browser) -> list[Question]:
+    """Return every question of a visit once."""
+    first = history()
+    newest = browser.ask(first)[0].body
+    asked = [*first, counts(), *(question for questions in _looks(newest) for question in questions)]
+    return list({question.what: question for question in asked}.values())
 
 
 def _ask_wide(browser: Browser) -> list[Answer]:
@@ -201,12 +221,16 @@ def _receiving(asked: Asked) -> str:
 
 
 def _markdown_of_times(asked: Asked) -> list[str]:
-    rows = [(what, asked.idle[what], asked.loaded[what]) for what in asked.idle]
+    rows = [(what, idle_s, asked.loaded[what]) for what, idle_s in asked.idle.items()]
     rows += [(f"{what} *", times, asked.wide_loaded[what]) for what, times in asked.wide_idle.items()]
-    lines = ["| Question | asked | idle p50 | idle p95 | half load p50 | half load p95 |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| Question | asked | processor, idle | idle p50 | idle p95 | half load p50 | half load p95 |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for what, idle_s, loaded_s in rows:
         times = (percentile(each, share) * 1000 for each in (idle_s, loaded_s) for share in SHARES)
-        lines.append(f"| {what} | {len(loaded_s)} | " + " | ".join(f"{each:.0f} ms" for each in times) + " |")
+        cost = f"{median(asked.cpu[what]) * 1000:.0f} ms" if what in asked.cpu else ""
+        lines.append(f"| {what} | {len(loaded_s)} | {cost} | " + " | ".join(f"{each:.0f} ms" for each in times) + " |")
     return lines
 
 
