@@ -2,8 +2,8 @@
 
 Asked one by one, the cards read the same events again and again, and all at the same time: most of the work is to tell
 visitors apart. A visitor's browser and the like hardly ever change, so these cards are counted from one row for each
-visitor instead of one for each event (measured: 353 → 188 ms for 420,000 events). Every answer is of the same
-instant, and the same as `count_events` gives.
+visitor instead of one for each event (measured on one core, 420,000 events: 353 ms in eight questions, 196 ms in one).
+Every answer is of the same instant, and the same as `count_events` gives.
 """
 
 from typing import Any
