@@ -74,6 +74,11 @@ def history(**chosen: Any) -> list[Question]:
     return [events, Question("rejected events", "rejected", {"limit": REJECTED_PAGE})]
 
 
+def yesterdays() -> Question:
+    """Return the question for one event of the day before: of a visitor with few events, whom others do not hide."""
+    return Question("an event of yesterday", "events", {"limit": 1, "until": _ago(24)})
+
+
 NAMES = Question("names of events", "events/names", {})
 
 

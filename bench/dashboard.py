@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from bench.background_load import BackgroundLoad, Sent
-from bench.browser import NAMES, Answer, Browser, Question, counts, history, wide_counts
+from bench.browser import NAMES, Answer, Browser, Question, counts, history, wide_counts, yesterdays
 from bench.contestants import FOOTFALL, LOAD_CORE, Contestant, pin, start_contestant
 from bench.load import run_closed
 from bench.measure import CONNECTIONS, warm_up
@@ -157,15 +157,15 @@ def _visit_loaded(footfall: Contestant, browser: Browser, scale: Scale, asked: A
 def _visit(browser: Browser) -> list[Answer]:
     """Open the page, leave it open for some refreshes, then look at this and that."""
     answers = browser.ask([*history(), counts()])
-    for questions in [[counts()]] * REFRESHES + _looks(answers[0].body):
+    for questions in [[counts()]] * REFRESHES + _looks(browser, answers[0].body):
         time.sleep(PAUSE_S)
         answers += browser.ask(questions)
     return answers
 
 
-def _looks(newest: Mapping[str, Any]) -> list[list[Question]]:
+def _looks(browser: Browser, newest: Mapping[str, Any]) -> list[list[Question]]:
     """Return what is asked for the names, one name, one visitor, and what was before the newest page."""
-    visitor_id = newest["events"][0]["visitor_id"]
+    visitor_id = browser.ask([yesterdays()])[0].body["events"][0]["visitor_id"]
     filtered = [history(name=_PRODUCT_NAME), history(visitor_id=visitor_id)]
     return [[NAMES], *filtered, history(cursor=newest["next"])]
 
@@ -174,7 +174,7 @@ def _each_question(browser: Browser) -> list[Question]:
     """Return every question of a visit once."""
     first = history()
     newest = browser.ask(first)[0].body
-    asked = [*first, counts(), *(question for questions in _looks(newest) for question in questions)]
+    asked = [*first, counts(), *(question for questions in _looks(browser, newest) for question in questions)]
     return list({question.what: question for question in asked}.values())
 
 
