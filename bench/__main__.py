@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import dashboard
 from bench.contestants import FOOTFALL, LOAD_CORE, all_contestants, pin, start_contestant
 from bench.measure import FULL, QUICK, Plan, Results, measure
 from bench.report import ROOT, create_report, write_chart, write_page
@@ -15,7 +16,9 @@ from bench.report import ROOT, create_report, write_chart, write_page
 def main() -> int:
     """Measure, print the report and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute, and rough; the whole run takes 6 minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="a minute and a half, and rough; the whole run takes 10 minutes"
+    )
     parser.add_argument("--write", action="store_true", help="write the report into docs/performance.md")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "data", help="on the disk to measure; what is made there is removed"
@@ -31,9 +34,12 @@ def main() -> int:
     chosen.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder) as folder:
         results = _run(plan, Path(folder))
-    report = create_report(results, plan, notes)
-    print(report)
+        scale = dashboard.QUICK if chosen.quick else dashboard.FULL
+        size, asked = dashboard.measure_store(Path(folder) / "large", scale, _tell)
+    report, large = create_report(results, plan, notes), dashboard.create_report(size, asked)
+    print(f"{report}\n\n{large}")
     if chosen.write:
+        write_page(large, dashboard.BEGIN, dashboard.END)
         write_page(f"{report}\n\n![What a request costs each variant](performance.svg)")
         write_chart(results)
     return 0

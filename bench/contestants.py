@@ -13,7 +13,9 @@ from tests.real_server import SERVE, RealServer, start_server
 SERVER_CORE = 0
 LOAD_CORE = 1
 FOOTFALL = "footfall"
+PASSWORD = "of the bench"  # noqa: S105 - of servers that live for minutes, on loopback
 _ENVIRONMENT = {
+    "FOOTFALL_ADMIN_PASSWORD": PASSWORD,
     # as behind a proxy, where most servers stand: addresses, and so places, differ
     "FOOTFALL_TRUSTED_PROXIES": "127.0.0.0/8",
 }

@@ -100,6 +100,11 @@ def run_open(port: int, templates: Sequence[AnyTemplate], connections: int, seco
     return _Run(port, templates, connections).open(seconds, rate)
 
 
+def run_once(port: int, templates: Sequence[AnyTemplate], connections: int) -> Block:
+    """Send every request once, over connections that are kept busy."""
+    return _Run(port, templates, connections).once(len(templates))
+
+
 class _Run:
     """One stretch of load."""
 
@@ -124,6 +129,18 @@ class _Run:
             for connection in self._answered(1.0):
                 self._send(connection, perf_counter())
         return self._finish(start, busy, len(self._connections))
+
+    def once(self, requests: int) -> Block:
+        """Send so many requests with all connections always busy."""
+        start, busy = perf_counter(), process_time()
+        idle = list(self._connections.values())
+        for _ in range(requests):
+            while not idle:
+                idle = self._answered(1.0)
+            self._send(idle.pop(), perf_counter())
+        while len(self._latencies) < requests:
+            self._answered(STALL_S)
+        return self._finish(start, busy, 0)
 
     def open(self, seconds: float, rate: float) -> Block:
         """Run at a fixed rate. Polls without waiting: a timer would be coarser than the latencies."""

@@ -4,7 +4,7 @@ import gzip
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -12,6 +12,7 @@ from statistics import median
 from bench.chart import bar_chart
 from bench.contestants import FOOTFALL
 from bench.measure import CONNECTIONS, Plan, Results
+from bench.table import Row, at_least, at_most, figure, markdown, milliseconds
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -20,23 +21,6 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MB = 1_000_000
 QUIET = 0.1
 _STATIC = ROOT / "server" / "web" / "static"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table. Shape: spread is empty where there is one value only; is_met None without a budget."""
-
-    what: str
-    value: str
-    spread: str = ""
-    budget: str = ""
-    is_met: bool | None = None
-    by_processor_time: str = ""
-
-    def cells(self) -> tuple[str, ...]:
-        """Return the line's texts."""
-        verdict = {True: "met", False: "**missed**", None: ""}[self.is_met]
-        return self.what, self.value, self.spread, self.budget, verdict, self.by_processor_time
 
 
 def create_report(results: Results, plan: Plan, notes: Sequence[str]) -> str:
@@ -52,13 +36,13 @@ def create_report(results: Results, plan: Plan, notes: Sequence[str]) -> str:
         f"Others took {median(others):.0%} of the server's core, {max(others):.0%} at most: {verdict}.",
         *notes,
         "",
-        *_table(("Ratio", "median", "min … max", "budget", "", "by processor time"), _ratios(results)),
+        *markdown(("Ratio", "median", "min … max", "budget", "", "by processor time"), _ratios(results)),
         "",
-        *_table(("Figure", "median", "min … max", "budget", ""), _figures(results)),
+        *markdown(("Figure", "median", "min … max", "budget", ""), _figures(results)),
         "",
-        *_table(("Variant", "requests/s", "min … max", "processor µs per request"), _variants(results)),
+        *markdown(("Variant", "requests/s", "min … max", "processor µs per request"), _variants(results)),
         "",
-        *_table(("Connections", "requests/s", "min … max", "acknowledgement p50"), _sweep(results)),
+        *markdown(("Connections", "requests/s", "min … max", "acknowledgement p50"), _sweep(results)),
     ]
     return "\n".join(lines)
 
@@ -85,7 +69,7 @@ def _ratios(results: Results) -> list[Row]:
     def over(what: str, name: str, limit: float) -> Row:
         values = _quotients(own, [block.requests_per_s for block in results.singles[name]])
         costs = _quotients(results.cpu_s[name], results.cpu_s[FOOTFALL])
-        return replace(_at_least(what, values, limit), by_processor_time=f"{median(costs):.2f}")
+        return replace(at_least(what, values, limit), by_processor_time=f"{median(costs):.2f}")
 
     batches = _quotients([block.events_per_s for block in results.batches], own)
     batches_by_cpu = median(_quotients(results.cpu_s[FOOTFALL], results.batches_cpu_s))
@@ -97,11 +81,11 @@ def _ratios(results: Results) -> list[Row]:
         over("… ÷ acknowledging from memory, written every 10 s", "memory", 0.85),
         over("… ÷ one transaction for each request", "one-by-one", 3),
         replace(
-            _at_least("events/s in batches of 100 ÷ single events/s", batches, 8),
+            at_least("events/s in batches of 100 ÷ single events/s", batches, 8),
             by_processor_time=f"{batches_by_cpu:.2f}",
         ),
-        _at_most("enrichment's share of a request's processor time", _enrichment_shares(results), 0.25),
-        _at_most("p99 at half load ÷ (p50 of fdatasync + p50 of the bare stack)", slowest, 3),
+        at_most("enrichment's share of a request's processor time", _enrichment_shares(results), 0.25),
+        at_most("p99 at half load ÷ (p50 of fdatasync + p50 of the bare stack)", slowest, 3),
     ]
 
 
@@ -117,20 +101,22 @@ def _figures(results: Results) -> list[Row]:
     waits = sorted(results.fdatasync_s)
     idle_mb, loaded_mb = results.idle_bytes / MB, results.loaded_bytes / MB
     return [
-        _row("events/s, batches of 100", [block.events_per_s for block in results.batches], "{:,.0f}"),
-        _row("processor µs per event, batches of 100", [each * 1e6 for each in results.batches_cpu_s], "{:.0f}"),
-        _row("requests/s, single events packed with gzip", [each.requests_per_s for each in results.packed], "{:,.0f}"),
-        _row("processor µs per request, packed", [each * 1e6 for each in results.packed_cpu_s], "{:.0f}"),
-        _milliseconds("acknowledgement p50, full load", [block.latency_s(0.5) for block in own]),
-        _milliseconds("acknowledgement p99, full load", [block.latency_s(0.99) for block in own]),
-        _milliseconds(
+        figure("events/s, batches of 100", [block.events_per_s for block in results.batches], "{:,.0f}"),
+        figure("processor µs per event, batches of 100", [each * 1e6 for each in results.batches_cpu_s], "{:.0f}"),
+        figure(
+            "requests/s, single events packed with gzip", [each.requests_per_s for each in results.packed], "{:,.0f}"
+        ),
+        figure("processor µs per request, packed", [each * 1e6 for each in results.packed_cpu_s], "{:.0f}"),
+        milliseconds("acknowledgement p50, full load", [block.latency_s(0.5) for block in own]),
+        milliseconds("acknowledgement p99, full load", [block.latency_s(0.99) for block in own]),
+        milliseconds(
             f"acknowledgement p50, half load ({results.half_load_rate:,.0f}/s)", [each.latency_s(0.5) for each in half]
         ),
-        _milliseconds("acknowledgement p99, half load", [each.latency_s(0.99) for each in half]),
-        _milliseconds("bare stack p50, same rate", [each.latency_s(0.5) for each in bare]),
-        _milliseconds("bare stack p99, same rate", [each.latency_s(0.99) for each in bare]),
-        _milliseconds("fdatasync of one appended page, p50", [waits[len(waits) // 2]]),
-        _milliseconds("fdatasync of one appended page, p99", [waits[len(waits) * 99 // 100]]),
+        milliseconds("acknowledgement p99, half load", [each.latency_s(0.99) for each in half]),
+        milliseconds("bare stack p50, same rate", [each.latency_s(0.5) for each in bare]),
+        milliseconds("bare stack p99, same rate", [each.latency_s(0.99) for each in bare]),
+        milliseconds("fdatasync of one appended page, p50", [waits[len(waits) // 2]]),
+        milliseconds("fdatasync of one appended page, p99", [waits[len(waits) * 99 // 100]]),
         Row("memory at rest", f"{idle_mb:.0f} MB", "", "≤ 120 MB", idle_mb <= 120),
         Row("memory under load", f"{loaded_mb:.0f} MB", "", "≤ 400 MB", loaded_mb <= 400),
         *_bundles(),
@@ -150,8 +136,8 @@ def _bundles() -> list[Row]:
 def _variants(results: Results) -> list[Row]:
     rows = []
     for name, blocks in sorted(results.singles.items(), key=lambda each: median(results.cpu_s[each[0]])):
-        speed = _row(name, [block.requests_per_s for block in blocks], "{:,.0f}")
-        cost = _row("", [seconds * 1e6 for seconds in results.cpu_s[name]], "{:.0f}")
+        speed = figure(name, [block.requests_per_s for block in blocks], "{:,.0f}")
+        cost = figure("", [seconds * 1e6 for seconds in results.cpu_s[name]], "{:.0f}")
         rows.append(Row(name, speed.value, speed.spread, f"{cost.value} ({cost.spread})"))
     return rows
 
@@ -159,43 +145,14 @@ def _variants(results: Results) -> list[Row]:
 def _sweep(results: Results) -> list[Row]:
     rows = []
     for connections, blocks in results.sweep.items():
-        speed = _row(f"{connections}", [block.requests_per_s for block in blocks], "{:,.0f}")
-        waits = _milliseconds("", [block.latency_s(0.5) for block in blocks])
+        speed = figure(f"{connections}", [block.requests_per_s for block in blocks], "{:,.0f}")
+        waits = milliseconds("", [block.latency_s(0.5) for block in blocks])
         rows.append(Row(speed.what, speed.value, speed.spread, waits.value))
     return rows
 
 
 def _quotients(values: Sequence[float], bases: Sequence[float]) -> list[float]:
     return [value / base for value, base in zip(values, bases, strict=True)]
-
-
-def _at_least(what: str, values: Sequence[float], limit: float) -> Row:
-    row = _row(what, values, "{:.2f}")
-    return Row(what, row.value, row.spread, f"≥ {limit:g}", median(values) >= limit)
-
-
-def _at_most(what: str, values: Sequence[float], limit: float) -> Row:
-    row = _row(what, values, "{:.2f}")
-    return Row(what, row.value, row.spread, f"≤ {limit:g}", median(values) <= limit)
-
-
-def _milliseconds(what: str, values_s: Sequence[float]) -> Row:
-    return _row(what, [value * 1000 for value in values_s], "{:.2f} ms")
-
-
-def _row(what: str, values: Sequence[float], form: str) -> Row:
-    spread = f"{form.format(min(values))} … {form.format(max(values))}" if len(values) > 1 else ""
-    return Row(what, form.format(median(values)), spread)
-
-
-def _table(head: tuple[str, ...], rows: Sequence[Row]) -> list[str]:
-    used = [head, *(row.cells()[: len(head)] for row in rows)]
-    widths = [max(len(line[column]) for line in used) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |" for line in used
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return [lines[0], rule, *lines[1:]]
 
 
 def processor() -> str:

@@ -19,6 +19,8 @@ SEED = 20_261_123
 VISITORS = 400
 PRODUCTS = 60
 BATCH_EVENTS = 100
+SESSION_EVENTS = (2, 14)
+_CHANCE = random.Random()
 _AGENTS_FILE = Path(__file__).with_name("agents.toml")
 _TIME_MARK = "2000-01-01T00:00:00.000Z"
 _ID_MARK = "00000000-0000-7000-8000-000000000000"
@@ -89,7 +91,26 @@ class PackedTemplate:
         return b"\r\n".join([*lines, b"content-length: %d\r\n\r\n" % len(packed)]) + packed
 
 
-AnyTemplate = Template | PackedTemplate
+@dataclass(frozen=True, slots=True)
+class RenewedTemplate:
+    """A request that comes from another visitor each time. Shape: visitor_id and session_id are those of the plain."""
+
+    plain: Template
+    visitor_id: bytes
+    session_id: bytes
+
+    @property
+    def events(self) -> int:
+        """Return how many events the request brings."""
+        return self.plain.events
+
+    def render(self, stamps: "Stamps") -> bytes:
+        """Return the request with the present time, new ids, and the ids of somebody new."""
+        request = self.plain.render(stamps).replace(self.visitor_id, _uuid(_CHANCE).encode())
+        return request.replace(self.session_id, _uuid(_CHANCE).encode())
+
+
+AnyTemplate = Template | PackedTemplate | RenewedTemplate
 
 
 class Stamps:
@@ -131,6 +152,19 @@ def batch_templates(count: int = 60, events: int = BATCH_EVENTS) -> list[Templat
         _template(visitor, [_event(source, visitor) for _ in range(events)])
         for visitor in source.choices(visitors, k=count)
     ]
+
+
+def session_templates(sessions: int) -> list[RenewedTemplate]:
+    """Return requests of one whole session each, every one of another visitor; no two events are alike."""
+    source = random.Random(SEED)
+    agents = tomllib.loads(_AGENTS_FILE.read_text(encoding="utf-8"))["agents"]
+    visitors = (_visitor(source, source.choice(agents)) for _ in range(sessions))
+    return [_session_template(source, visitor) for visitor in visitors]
+
+
+def _session_template(source: random.Random, visitor: Visitor) -> RenewedTemplate:
+    plain = _template(visitor, [_event(source, visitor) for _ in range(source.randint(*SESSION_EVENTS))])
+    return RenewedTemplate(plain, visitor.visitor_id.encode(), visitor.session_id.encode())
 
 
 def _visitors(source: random.Random) -> list[Visitor]:

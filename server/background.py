@@ -22,6 +22,12 @@ def step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use, where the system tells; else how many there are."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def in_the_background(work: Callable[[], T]) -> T:
     """Return what work returns; threads that it starts are such as have stepped back. Errors: those of work."""
     with ThreadPoolExecutor(1, "background", step_back) as pool:

@@ -78,6 +78,7 @@ def _api() -> list[BaseRoute]:
         *_both("/api/events/names", events.get_names),
         *_both("/api/export", events.get_export),
         *_both("/api/stats", stats.get_stats),
+        *_both("/api/overview", stats.get_overview),
         *_both("/api/users", users.get_users),
         *_both("/api/users/{id}", users.get_user),
         *_both("/api/users/{id}", users.delete_user, "DELETE"),

@@ -2,9 +2,12 @@
 
 from server.events.model import COLUMNS
 
+# whom a webhook told of by an address that nobody has is no browser
+VISITOR = "if(source <> 'webhook', visitor_id, null)"
+
 METRICS = {
     "events": "count(*)",
-    # whom a webhook told of by an address that nobody has is no browser
+    # of VISITOR, in the form that the engine answers faster
     "visitors": "count(distinct visitor_id) filter (where source <> 'webhook')",
     "sessions": "count(distinct session_id)",
 }

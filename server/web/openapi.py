@@ -85,6 +85,9 @@ def _paths() -> dict[str, Json]:
             )
         },
         "/api/stats": {"get": _KEY | _operation("Counts by dimensions", {"type": "object"}, query=_stats_query())},
+        "/api/overview": {
+            "get": _KEY | _operation("Totals and cards of counts", {"type": "object"}, query=_overview_query())
+        },
         **_users(),
         "/api/rejected": {"get": _KEY | _operation("Rejected events", {"type": "object"}, query=_REJECTED | _PAGING)},
         "/api/rejected/replay": {
@@ -292,6 +295,11 @@ def _stats_query() -> dict[str, Json]:
         **_FILTERS,
         "limit": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
     }
+
+
+def _overview_query() -> dict[str, Json]:
+    limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 8}
+    return {"bots": {"enum": ["include"]}, **_FILTERS, "limit": limit}
 
 
 def _ref(name: str) -> Json:

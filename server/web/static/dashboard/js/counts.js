@@ -7,7 +7,6 @@ import { SETTLE_MS } from "./live.js";
 const DAY_MS = 24 * 3600 * 1000;
 const REFRESH_MS = 10_000;
 const ROWS = 8;
-const METRICS = ["events", "visitors"];
 
 const CARDS = {
   name: "Event",
@@ -17,9 +16,6 @@ const CARDS = {
   device_type: "Device",
   source: "Sender",
 };
-
-// a later event of a session was referred by the site's own pages, so a source is counted where it is known
-const ONLY = { traffic_source: "$session_start" };
 
 const bots = document.getElementById("bots");
 let arrived_ms = Date.now();
@@ -56,33 +52,20 @@ function isStale() {
 async function showAll(cards) {
   const ticket = ++asked;
   const since = new Date(Date.now() - DAY_MS).toISOString();
-  const ask = (dimensions, isWithBots = bots.checked) =>
-    get("stats", {
-      metrics: METRICS.join(),
-      dimensions,
-      name: ONLY[dimensions],
-      since,
-      limit: ROWS,
-      bots: isWithBots ? "include" : "",
-    });
   try {
-    const [all, people, ...answers] = await Promise.all([
-      ask("", true),
-      ask("", false),
-      ...[...cards.keys()].map((dimension) => ask(dimension)),
-    ]);
+    const answer = await get("overview", { since, limit: ROWS, bots: bots.checked ? "include" : "" });
     if (ticket !== asked) return;
-    showTotals((bots.checked ? all : people).rows[0] ?? {});
-    showBots(all.rows[0].events - people.rows[0].events);
-    [...cards].forEach(([dimension, card], index) => fillCard(card, dimension, answers[index].rows));
+    showTotals(answer.totals);
+    showBots(answer.bots.events);
+    for (const [dimension, card] of cards) fillCard(card, dimension, answer.cards[dimension]);
   } catch {
     asked_ms = 0; // the stream says what is wrong; the counts try again
   }
 }
 
-function showTotals(row) {
-  for (const metric of METRICS) {
-    document.querySelector(`[data-total="${metric}"]`).textContent = formatNumber(row[metric] ?? 0);
+function showTotals(totals) {
+  for (const [metric, count] of Object.entries(totals)) {
+    document.querySelector(`[data-total="${metric}"]`).textContent = formatNumber(count);
   }
 }
 
