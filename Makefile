@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 NODE_PATH_PREFIX := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
 NPM := $(NODE_PATH_PREFIX) npm --prefix tracker_js
+# tests of one file share servers and browsers; proofs of promises have the machine to themselves
+BOTH_CORES := --numprocesses=2 --dist=loadfile
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +68,7 @@ check: .make/node ## format, lint, types, layers, generated files, bundle, sizes
 	$(NPM) run --silent size
 
 unit: .make/dev .make/node ## unit tests of server and tracker
-	$(VENV)/bin/pytest --quiet -m "not promise"
+	$(VENV)/bin/pytest --quiet $(BOTH_CORES) -m "not promise"
 	$(NPM) test --silent
 
 prove: .make/dev .make/segment .make/strace ## the promises: real servers, killed; ARGS=--write puts the figures into docs
@@ -79,7 +81,7 @@ e2e: .make/browsers .make/node .make/segment ## the demo shop and the tracker in
 
 test: .make/browsers .make/node .make/segment .make/strace ## everything but the long forms of proofs, which `make prove` has
 	$(VENV)/bin/pytest --quiet -m "promise and not long"
-	$(VENV)/bin/pytest --quiet -m "not promise"
+	$(VENV)/bin/pytest --quiet $(BOTH_CORES) -m "not promise"
 	$(NPM) test --silent
 	$(VENV)/bin/pytest --quiet e2e
 
