@@ -262,29 +262,6 @@ def test_the_sites_own_id_of_a_recipient_counts_where_it_is_one(
     assert stored(name="$message_read")[0]["user_id"] == user_id
 
 
-def test_erasing_a_user_reaches_what_was_told_before_the_address_was_theirs(
-    client: TestClient, stored: Stored, secret: Secret, settings: Settings
-) -> None:
-    send(client, about(uri="a", email="canary@shop.example"))
-    send(client, about(uri="b", text_reminder_number="+49 30 canary 555"))
-    send(client, about(uri="c", email="bob@shop.example"))
-    set_properties(client, secret, "42", email="canary@shop.example", phone="+4930555")
-    assert client.delete("/api/users/42", headers=secret).json()["erased"] >= 2
-    assert [each["props"]["email"] for each in stored(name="$calendly_invitee_created")] == ["bob@shop.example"]
-    kept = [path.name for path in settings.data_dir.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
-    assert kept == []
-
-
-def test_erasing_who_claims_anothers_address_leaves_the_others_events(
-    client: TestClient, stored: Stored, secret: Secret
-) -> None:
-    send(client, about(email="ann@shop.example"))
-    set_properties(client, secret, "42", email="ann@shop.example")
-    set_properties(client, secret, "43", email="ann@shop.example")
-    client.delete("/api/users/43", headers=secret)
-    assert len(stored(name="$calendly_invitee_created")) == 1
-
-
 def test_a_bookings_campaign_is_the_events(client: TestClient, stored: Stored) -> None:
     send(client, signed("calendly", first_payload("calendly")))
     (event,) = stored()

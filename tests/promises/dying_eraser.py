@@ -1,0 +1,123 @@
+"""A server that erases somebody and dies on the way: at a given line of what erasing runs through, by SIGKILL.
+
+Started by test_erased_killed.py as a process of its own: `dying_eraser DATA_DIR [LINE]`. Without a line it lives, and
+prints all of them that it came by, as JSON. The events that it takes in first wait until the tombstones are on disk.
+"""
+
+import inspect
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from server.app import create_app
+from server.ingest import erasure, people, queue, queue_file, telling, writer
+from server.ingest.checkpoints import Checkpoints
+from server.outgoing.outbox import Outbox
+from server.storage import duckdb, duckdb_erasure, tombstones
+from tests.factories import make_settings
+from tests.promises.test_erased import CANARY, USER, VISITOR
+
+KEPT = "kept-late"
+STEPS: tuple[Callable[..., Any], ...] = (
+    tombstones.add_tombstones,
+    tombstones._append,
+    writer.Writer.erase,
+    writer.Writer._erase,
+    writer.Writer._move_batch,
+    writer.Writer._append,
+    erasure.Erasure.apply,
+    erasure.Erasure.finish,
+    erasure.Erasure.forget_left_out,
+    erasure.Erasure.forget_moved,
+    erasure.Erasure._forget,
+    erasure._forget,
+    duckdb.DuckDBStore.erase,
+    duckdb.DuckDBStore.append,
+    duckdb.DuckDBStore.scrub,
+    duckdb_erasure.erase_events,
+    duckdb_erasure.rewrite,
+    telling.Telling.forget,
+    telling.Telling.tell,
+    people.People.rebuild,
+    people.People.take,
+    Outbox.erase,
+    Outbox.take,
+    queue.Queue.scrub,
+    queue.Queue._commit,
+    queue_file.fill_free_pages,
+    queue_file.forget_stored,
+    Checkpoints.empty_log,
+)
+
+
+class Death:
+    """Counts the lines of the steps once it is armed, and ends the process in front of one of them."""
+
+    def __init__(self, line: str | None, steps: Iterable[Callable[..., Any]]) -> None:
+        self._line = line
+        self._codes: set[CodeType] = {inspect.unwrap(each).__code__ for each in steps}
+        self.is_armed = False
+        self.seen: dict[str, None] = {}
+
+    def trace(self, frame: FrameType, event: str, _: object) -> "Callable[..., Any] | None":
+        """Watch the frames of the steps alone."""
+        if frame.f_code not in self._codes:
+            return None
+        if event == "line" and self.is_armed:
+            key = f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+            self.seen[key] = None
+            if key == self._line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self.trace
+
+
+def session_batch(visitor_id: str, event_id: str) -> dict[str, Any]:
+    """Return a batch that brings a session and its origin, and an address, from which another event follows."""
+    page = {"url": f"https://shop.example/?utm_source={event_id}", "title": event_id, "referrer": ""}
+    event = {"id": event_id, "name": "$session_start", "session_id": f"{event_id}-session", "page": page, "props": {}}
+    operations = [{"op": "update_or_create", "key": "$email", "value": f"{event_id}@shop.example"}]
+    identify = {"id": f"{event_id}-identify", "name": "$identify", "props": {"operations": operations}}
+    return {"site": "default", "visitor_id": visitor_id, "events": [event, identify]}
+
+
+def main(data_dir: Path, line: str | None) -> None:
+    """Take in two events that wait, then erase."""
+    death = Death(line, STEPS)
+    threading.settrace(death.trace)
+    move, apply = writer.Writer._move_batch, erasure.Erasure.apply
+    is_held = threading.Event()
+
+    def move_later(self: writer.Writer) -> bool:
+        return False if is_held.is_set() else move(self)
+
+    def apply_and_release(self: erasure.Erasure) -> int:
+        try:
+            return apply(self)
+        finally:
+            is_held.clear()
+
+    writer.Writer._move_batch = move_later  # type: ignore[method-assign]
+    with TestClient(create_app(make_settings(data_dir))) as client:
+        is_held.set()
+        erasure.Erasure.apply = apply_and_release  # type: ignore[method-assign]
+        for batch in (session_batch(VISITOR, f"{CANARY}-late"), session_batch("somebody", KEPT)):
+            assert client.post("/collect", json=batch).json()["accepted"] == len(batch["events"])
+        death.is_armed = True
+        headers = {"authorization": f"Bearer {make_settings(data_dir).secret_key}"}
+        answer = client.delete(f"/api/users/{USER}", headers=headers)
+        death.is_armed = False
+        assert answer.status_code == 200, answer.text
+    if line is None:
+        sys.stdout.write(json.dumps(list(death.seen)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
