@@ -24,6 +24,7 @@ from tests.hook_calls import HOOKS, NOW_S, PAYLOADS, SECRETS, HookCall, every_pa
 
 Stored = Callable[..., list[dict[str, Any]]]
 Secret = dict[str, str]
+DAY_S = 24 * 3600
 TIMED = [name for name, vendor in VENDORS.items() if vendor.window_s is not None]
 
 
@@ -67,8 +68,8 @@ def test_every_vendors_calls_are_stored_once(client: TestClient, stored: Stored,
         assert answer.status_code == 200, answer.text
         told = answer.json()
         assert (told["duplicate"], told["rejected"], told["warnings"], told["ignored"]) == (0, [], [], [])
-        again = signed(vendor, json.loads(call.body), sent_s=NOW_S + 1)
-        assert send(client, again).json()["duplicate"] == told["accepted"]
+        for again in (call, signed(vendor, json.loads(call.body), sent_s=NOW_S + 1)):
+            assert send(client, again).json()["duplicate"] == told["accepted"]
         count += told["accepted"]
     events = stored()
     assert len(events) == count > 0
@@ -93,6 +94,25 @@ def test_a_late_call_is_refused(client: TestClient, stored: Stored, clock: Stand
     clock.now_ms += (VENDORS[vendor].window_s or 0) * 1000 + 1000
     assert code_of(send(client, call)) == (401, "late_signature")
     assert stored() == []
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_call_that_was_overheard_and_is_replayed_for_months_stores_nothing(
+    client: TestClient, stored: Stored, clock: StandingClock, vendor: str
+) -> None:
+    call = signed(vendor, first_payload(vendor))
+    send(client, call)
+    before = stored()
+    assert before
+    window_s = VENDORS[vendor].window_s
+    for days in (0, 1, 30):  # within the window, and where nothing in the call has a time, the ids keep it out
+        clock.now_ms = NOW_MS + days * DAY_S * 1000
+        answer = send(client, call)
+        if window_s is not None and days * DAY_S > window_s:
+            assert code_of(answer) == (401, "late_signature")
+        else:
+            assert (answer.status_code, answer.json()["duplicate"]) == (200, len(before))
+    assert stored() == before
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
