@@ -18,7 +18,7 @@ Exactly once
     `ids` holds (site, event id) of everything accepted in the last IDS_KEPT_DAYS days. An id that is there
     already is a duplicate: known at the answer, not stored again. UUIDs are kept as 16 bytes; version 7 ids
     arrive in order, so the index grows at its end and its cost does not grow with the table. Of any other id a
-    digest is kept.
+    digest is kept (see queue_schema.py); it is as random as a UUID of version 4, and costs as much.
 
 One request's fault is its own: when a group cannot be committed for another reason than the disk, each of its
 submissions is tried alone.

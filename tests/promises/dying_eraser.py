@@ -1,20 +1,24 @@
 """Servers that erase somebody and die on the way: in front of a given line of what erasing runs through, by SIGKILL.
 
 Started by test_erased_killed.py as a process of its own, which forks a server for each line of JSON that it reads,
-[data folder, line or null], and answers how that ended: [exit status, lines that it came by]. With null it lives, and
-tells its lines. The events that a server takes in first wait until the tombstones are on disk.
+[data folder, place or null], and answers how that ended: [exit status, places]. A place is a line of a function and how
+often it was passed. With null the server lives, and tells those places at which a kill leaves other files than at the
+one before. The events that it takes in first wait until the tombstones are on disk.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+from zlib import crc32
 
 from argon2 import PasswordHasher, profiles
 from starlette.testclient import TestClient
@@ -64,13 +68,17 @@ STEPS: tuple[Callable[..., Any], ...] = (
 
 
 class Death:
-    """Notes the lines of the steps once it is armed, and ends the process in front of one of them."""
+    """Ends the process at a place in the steps once it is armed; without one it notes those that differ."""
 
-    def __init__(self, line: str | None, steps: Iterable[Callable[..., Any]]) -> None:
-        self._line = line
+    def __init__(self, folder: Path, place: str | None, steps: Iterable[Callable[..., Any]]) -> None:
+        self._folder = folder
+        self._place = place
+        self._passed: Counter[str] = Counter()
         self._codes: set[CodeType] = {each.__code__ for each in steps}
+        self._looking = threading.Lock()
+        self._files: dict[str, int] = {}
         self.is_armed = False
-        self.seen: dict[str, None] = {}
+        self.places: list[str] = []
 
     def trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
         """Watch the steps alone, in the threads where they run: traced, the event loop takes five times as long."""
@@ -81,10 +89,25 @@ class Death:
             return None
         if event == "line" and self.is_armed:
             line = f"{frame.f_code.co_qualname}:{frame.f_lineno}"
-            self.seen[line] = None
-            if line == self._line:
+            self._passed[line] += 1
+            place = f"{line} {self._passed[line]}"
+            if place == self._place:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self._place is None:
+                self._note(place)
         return self.trace
+
+    def _note(self, place: str) -> None:
+        """Note a place at which the files are not what they were. Instants are too coarse to tell: all is read."""
+        with self._looking:
+            files = {}
+            for path in self._folder.rglob("*"):
+                if path.is_file() and not path.name.endswith("-shm"):  # a kill leaves it to be made anew
+                    with contextlib.suppress(FileNotFoundError):
+                        files[str(path)] = crc32(path.read_bytes())
+            if files != self._files:
+                self._files = files
+                self.places.append(place)
 
 
 def session_batch(visitor_id: str, event_id: str) -> dict[str, Any]:
@@ -96,9 +119,9 @@ def session_batch(visitor_id: str, event_id: str) -> dict[str, Any]:
     return {"site": "default", "visitor_id": visitor_id, "events": [event, identify]}
 
 
-def erase(data_dir: Path, line: str | None) -> list[str]:
-    """Take in events that wait, then erase; return the lines that were come by."""
-    death = Death(line, STEPS)
+def erase(data_dir: Path, place: str | None) -> list[str]:
+    """Take in events that wait, then erase; return the places that differ."""
+    death = Death(data_dir, place, STEPS)
     threading.settrace(death.trace)
     move, apply = writer.Writer._move_batch, erasure.Erasure.apply
     is_held = threading.Event()
@@ -123,10 +146,10 @@ def erase(data_dir: Path, line: str | None) -> list[str]:
         answer = client.delete(f"/api/users/{USER}", headers=headers)
         death.is_armed = False
         assert answer.status_code == 200, answer.text
-    return list(death.seen)
+    return death.places
 
 
-def erase_apart(data_dir: Path, line: str | None) -> tuple[int, list[str]]:
+def erase_apart(data_dir: Path, place: str | None) -> tuple[int, list[str]]:
     """Erase in a process that is forked for it: to start the interpreter anew takes five times as long."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -134,7 +157,7 @@ def erase_apart(data_dir: Path, line: str | None) -> tuple[int, list[str]]:
         status = 1
         try:
             with os.fdopen(writing, "w") as told:
-                json.dump(erase(data_dir, line), told)
+                json.dump(erase(data_dir, place), told)
             status = 0
         except BaseException:  # noqa: BLE001 - the child must not go on as its parent
             traceback.print_exc()
@@ -152,8 +175,8 @@ def main() -> None:
     keys.HASHER = PasswordHasher.from_parameters(profiles.CHEAPEST)
     load_suffixes()  # what all of them need, and the first would read for itself alone
     for asked in sys.stdin:
-        folder, line = json.loads(asked)
-        sys.stdout.write(json.dumps(erase_apart(Path(folder), line)) + "\n")
+        folder, place = json.loads(asked)
+        sys.stdout.write(json.dumps(erase_apart(Path(folder), place)) + "\n")
         sys.stdout.flush()
 
 
