@@ -171,8 +171,11 @@ class DuckDBStore:
                 self._close()
             else:
                 return
-        self._path.with_name(self._path.name + ".scrubbed").unlink(missing_ok=True)  # a rewrite that was killed
         self._database = open_file(self._path)
+        # a rewrite and a batch that were killed, which may hold somebody who was erased; not before the file is ours:
+        # they might be another process's
+        self._path.with_name(self._path.name + ".scrubbed").unlink(missing_ok=True)
+        self._incoming.unlink(missing_ok=True)
         self._insert = _insert_statement(self._incoming, keep_condition(self._database))
 
     def _close(self) -> None:
