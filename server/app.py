@@ -98,6 +98,11 @@ class Application(Starlette):
         parts: Parts = self.state.parts
         return parts
 
+    @property
+    def counts_answers(self) -> bool:
+        """Return whether answers are counted in this process: what is passed on is counted where it came in."""
+        return self._shares is None or self._shares.slot is not None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http":
@@ -105,7 +110,7 @@ class Application(Starlette):
             if scope["path"].removeprefix(scope.get("root_path", "")) in self._collect_paths:
                 await self._collect(parts, scope, receive, send)
                 return
-            if self._shares is None or self._shares.slot is not None:  # what is passed on is counted where it came in
+            if self.counts_answers:
                 send = _counting(parts.accounts.answers, send)
         await super().__call__(scope, receive, send)
 

@@ -162,11 +162,11 @@ def run_server(
     return 0 if server.started else 1
 
 
-def _note_refusal(app: Starlette, code: str, status: int) -> None:
+def _note_refusal(app: Application, code: str, status: int) -> None:
     """Count a request that was refused before the application saw it."""
     accounts = app.state.parts.accounts
     accounts.refused_requests[code] += 1
-    if status:
+    if status and app.counts_answers:
         accounts.answers[status] += 1
 
 

@@ -167,9 +167,14 @@ def _decode_spans(spans: Mapping[str, Sequence[Sequence[Any]]]) -> dict[str, lis
     return {visitor_id: [(time_ms, Node(*node)) for time_ms, *node in all_of] for visitor_id, all_of in spans.items()}
 
 
+def in_order(facts: Iterable[Fact]) -> list[Fact]:
+    """Return facts in the order in which they count, each once."""
+    return sorted({fact.moment: fact for fact in facts}.values(), key=lambda fact: fact.moment)
+
+
 def build_world(facts: Iterable[Fact]) -> World:
     """Return the world that facts make, in whatever order they are given; a repeated one counts once."""
     world = World()
-    for fact in sorted({fact.moment: fact for fact in facts}.values(), key=lambda fact: fact.moment):
+    for fact in in_order(facts):
         world.apply(fact)
     return world

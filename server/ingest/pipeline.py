@@ -129,6 +129,10 @@ def add_properties(_: Pipeline, draft: Draft) -> None:
     if draft.event["name"] == "$auth":
         # a signature is a lasting credential: checked by now, kept nowhere
         draft.props.pop("hash", None)
+    elif draft.event["name"] == "$user_merged":
+        for side in ("$from", "$to"):
+            if side in draft.props and draft.props.get(f"{side}_kind") != "visitor":
+                draft.props[side] = check_user_id(draft.props[side])
 
 
 def add_page(_: Pipeline, draft: Draft) -> None:

@@ -17,7 +17,8 @@ Group commit
 Exactly once
     `ids` holds (site, event id) of everything accepted in the last IDS_KEPT_DAYS days. An id that is there
     already is a duplicate: known at the answer, not stored again. UUIDs are kept as 16 bytes; version 7 ids
-    arrive in order, so the index grows at its end and its cost does not grow with the table.
+    arrive in order, so the index grows at its end and its cost does not grow with the table. Of any other id a
+    digest is kept (see queue_schema.py); it is as random as a UUID of version 4, and costs as much.
 
 One request's fault is its own: when a group cannot be committed for another reason than the disk, each of its
 submissions is tried alone.
@@ -185,7 +186,7 @@ class Queue:
         """
         records = [Record(event["site"], event["id"], orjson.dumps(event)) for event in events]
         day = self._clock() // _DAY_MS
-        self.perform(lambda database: insert_records(database, [Submission(records)], day))
+        self.perform(lambda database: insert_records(database, [Submission(records)], day, self.queue_id))
 
     def find_origin(self, key: tuple[str, str]) -> bytes | None:
         """Return the remembered origin of a session (site, session id)."""
@@ -211,7 +212,8 @@ class Queue:
         """Return those of these (site, event id) that were accepted before; blocks shortly. Errors: sqlite3.Error."""
         sql = "select 1 from ids where site = ? and id = ?"
         with contextlib.closing(open_database(self._path)) as database:
-            return {each for each in ids if database.execute(sql, (each[0], id_key(each[1]))).fetchone()}
+            keys = {each: (each[0], id_key(each[1], self.queue_id)) for each in ids}
+            return {each for each, key in keys.items() if database.execute(sql, key).fetchone()}
 
     def last_seq(self) -> int:
         """Return the number of the newest accepted event, 0 before the first; blocks shortly."""
@@ -261,7 +263,7 @@ class Queue:
         started = perf_counter()
         try:
             database.execute("begin immediate")
-            insert_records(database, group, day)
+            insert_records(database, group, day, self.queue_id)
             for submission in group:
                 insert_rest(database, submission, day)
             count_verdicts(database, group)

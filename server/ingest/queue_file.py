@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from server.errors import Unavailable
-from server.ingest.queue_schema import SET_ASIDE
+from server.ingest.queue_schema import SET_ASIDE, digest_of_id
 from server.ingest.rejected import RejectedEvent
 
 MAX_REJECTED = 10_000
@@ -68,22 +68,22 @@ def open_database(path: Path) -> sqlite3.Connection:
     return database
 
 
-def id_key(event_id: str) -> bytes | str:
-    """Return the id as it is indexed: a UUID as its 16 bytes, anything else as it is."""
+def id_key(event_id: str, queue_id: str) -> bytes:
+    """Return the id as it is indexed: a UUID as its 16 bytes, of anything else a digest (`digest_of_id`)."""
     if len(event_id) == _UUID_LENGTH and event_id[8] == "-":
         with contextlib.suppress(ValueError):
             key = bytes.fromhex(event_id.replace("-", ""))
             if len(key) == 16:  # noqa: PLR2004 - the size of a UUID
                 return key
-    return event_id
+    return digest_of_id(event_id, queue_id)
 
 
-def insert_records(database: sqlite3.Connection, group: Sequence[Submission], day: int) -> None:
+def insert_records(database: sqlite3.Connection, group: Sequence[Submission], day: int, queue_id: str) -> None:
     """Insert the records of a group and fill each submission's `is_new`."""
     ids: list[Any] = []
     for submission in group:
         for site, event_id, _ in submission.records:
-            ids += (site, id_key(event_id), day)
+            ids += (site, id_key(event_id, queue_id), day)
     count = len(ids) // ID_COLUMNS
     before = database.total_changes
     database.execute("savepoint ids")
@@ -93,7 +93,7 @@ def insert_records(database: sqlite3.Connection, group: Sequence[Submission], da
             submission.is_new = [True] * len(submission.records)
     else:
         database.execute("rollback to ids")
-        _insert_one_by_one(database, group, day)
+        _insert_one_by_one(database, group, day, queue_id)
     database.execute("release ids")
     events: list[Any] = []
     for submission in group:
@@ -122,13 +122,11 @@ def _statement(insert: str, columns: int, rows: int) -> str:
     return f"{insert} {', '.join([row] * rows)}"
 
 
-def _insert_one_by_one(database: sqlite3.Connection, group: Sequence[Submission], day: int) -> None:
+def _insert_one_by_one(database: sqlite3.Connection, group: Sequence[Submission], day: int, queue_id: str) -> None:
+    insert = "insert or ignore into ids values (?, ?, ?)"
     for submission in group:
         submission.is_new = [
-            database.execute(
-                "insert or ignore into ids values (?, ?, ?)", (record.site, id_key(record.event_id), day)
-            ).rowcount
-            == 1
+            database.execute(insert, (record.site, id_key(record.event_id, queue_id), day)).rowcount == 1
             for record in submission.records
         ]
 
@@ -178,6 +176,11 @@ def drop_rejected(database: sqlite3.Connection, bound: str, condition: str, valu
     sql = f"delete from rejected where {condition} and not {SET_ASIDE}"  # noqa: S608 - the program's own texts
     if dropped := database.execute(sql, (value,)).rowcount:
         add_count(database, "rejected_dropped", bound, dropped)
+
+
+def forget_origins(database: sqlite3.Connection, sessions: Iterable[tuple[str, str]]) -> None:
+    """Remove what is remembered of sessions. Shape: each is (site, session id)."""
+    database.executemany("delete from session_origins where site = ? and session_id = ?", sessions)
 
 
 def forget_stored(database: sqlite3.Connection, position: int) -> None:

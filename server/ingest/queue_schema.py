@@ -4,7 +4,9 @@ Tables
     waiting          seq, event, crc  accepted, not yet in the store; seq only ever grows, also over deletes, and has no
                                       gaps, so that it counts the accepted events; crc is CRC-32 of event: SQLite has
                                       no checksums of its own, and a flipped bit must be found
-    ids              site, id, day    for exactly once; day is days since the epoch
+    ids              site, id, day    for exactly once; day is days since the epoch; id is a UUID's 16 bytes or a digest
+                                      of 20 of any other text, which may name somebody: so nothing has to be removed
+                                      when they are erased, and a late repetition is still known
     rejected         what could not be accepted: reason, original payload, and in `context` what its request told
                      beside it, so that it can be replayed (see rejected.py)
     session_origins  see origins.py
@@ -14,6 +16,7 @@ Tables
 """
 
 import contextlib
+import hashlib
 import sqlite3
 from pathlib import Path
 from uuid import uuid4
@@ -57,10 +60,19 @@ create table answers (
     primary key (site, key)
 ) strict, without rowid;
 """
-STEPS = (_TABLES, _ACCOUNTS, _ANSWERS)
+_ID_DIGESTS = """
+update ids set id = id_digest(id, (select value from meta where key = 'queue_id')) where typeof(id) = 'text';
+"""
+STEPS = (_TABLES, _ACCOUNTS, _ANSWERS, _ID_DIGESTS)
 """Step n brings a file of version n to version n + 1. A released step is never changed."""
 
 VERSION = len(STEPS)
+ID_DIGEST_BYTES = 20  # not 16: a digest must never be taken for a UUID
+
+
+def digest_of_id(event_id: str, queue_id: str) -> bytes:
+    """Return what stands for an event id that is no UUID: keyed, so that no table of digests tells what it was."""
+    return hashlib.blake2b(event_id.encode(), digest_size=ID_DIGEST_BYTES, key=queue_id.encode()).digest()
 
 
 def bring_to_date(database: sqlite3.Connection, path: Path) -> None:
@@ -74,6 +86,7 @@ def bring_to_date(database: sqlite3.Connection, path: Path) -> None:
         return
     if version > 0:
         keep_copy(path, VERSION, size_of(path, path.with_name(path.name + "-wal")), lambda copy: _copy(database, copy))
+    database.create_function("id_digest", 2, digest_of_id, deterministic=True)
     database.execute("begin immediate")
     try:
         for step in STEPS[_version(database) :]:  # asked again: another process may have done it meanwhile

@@ -46,6 +46,26 @@ def read_waiting(
     return rows, False
 
 
+def read_moved(
+    database: sqlite3.Connection, position: int, stored: int, last_seq: Callable[[], int]
+) -> Iterator[list[Waiting]]:
+    """Yield the rows after a position that the store has and the queue has not forgotten yet, many at a time.
+
+    Shape:  a damaged row is passed over: its turn to be set aside comes. Errors: sqlite3.OperationalError.
+    """
+    while position < stored:
+        try:
+            rows, _ = read_waiting(database, position, last_seq)
+        except Damaged as damaged:
+            position = damaged.seq
+            continue
+        rows = [row for row in rows if row[0] <= stored]
+        if not rows:
+            return
+        position = rows[-1][0]
+        yield rows
+
+
 def _rows(database: sqlite3.Connection, position: int, last_seq: Callable[[], int]) -> Iterator[Waiting]:
     try:
         cursor = database.execute(

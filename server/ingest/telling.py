@@ -13,9 +13,10 @@ import orjson
 
 from server.ingest.people import People
 from server.ingest.queue import Queue
-from server.ingest.reading import Damaged, Waiting, read_waiting
+from server.ingest.reading import Waiting, read_moved
 from server.outgoing.outbox import Outbox
 from server.storage.base import Store
+from server.storage.tombstones import Tombstone
 
 SLICE_ROWS = 2_000  # decoded events take five times the room of encoded ones
 
@@ -65,27 +66,33 @@ class Telling:
         queue_id = self._queue.queue_id
         if self._outbox is not None:  # what it has missed is in the queue, or was for nobody
             self._replay(self._outbox.start_at(queue_id, stored, self._queue.last_seq()), stored, self._tell_outbox)
-        if self._people is None:
-            return
-        position = self._people.position(queue_id)
+        if self._people is not None:
+            self._catch_up_people(self._people, stored)
+
+    def forget(self, stored: int, tombstones: Sequence[Tombstone]) -> None:
+        """Have the erased forgotten, once the store has forgotten them. Shape: stored is the store's position."""
+        self._has_gaps = True
+        people, outbox = self._people, self._outbox
+        # first what they have missed: of others' events others follow, which making everything anew would not bring
+        if people is not None and not self._catch_up_people(people, stored):
+            people.rebuild(self._store, self._queue.queue_id, stored)
+        if outbox is not None:
+            outbox.erase(tombstones)
+
+    def _catch_up_people(self, people: People, stored: int) -> bool:
+        """Tell them what they have missed; return whether they had to be made anew for that."""
+        queue_id = self._queue.queue_id
+        position = people.position(queue_id)
         if position < stored and position < self._first_waiting() - 1:
-            self._people.rebuild(self._store, queue_id, stored)
-            return
+            people.rebuild(self._store, queue_id, stored)
+            return True
         self._replay(position, stored, self._tell_people)
+        return False
 
     def _replay(self, position: int, stored: int, tell: Callable[[Events, int], None]) -> None:
         """Tell one of them what is between its position and the store's."""
-        while position < stored:
-            try:
-                rows, _ = read_waiting(self._database, position, self._queue.last_seq)
-            except Damaged as damaged:  # its turn to be set aside comes
-                position = damaged.seq
-                continue
-            rows = [row for row in rows if row[0] <= stored]
-            if not rows:
-                return
-            position = rows[-1][0]
-            tell(self._events_of(rows), position)
+        for rows in read_moved(self._database, position, stored, self._queue.last_seq):
+            tell(self._events_of(rows), rows[-1][0])
 
     def _tell_people(self, events: Events, position: int) -> None:
         if self._people is not None:

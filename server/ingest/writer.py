@@ -82,8 +82,7 @@ class Writer:
         self._retention_days = retention_days
         self._poll_s = SHARED_POLL_S if queue.is_shared else POLL_S
         self._database = open_database(path)
-        followers = followers or Followers()
-        self._telling = Telling(followers, queue, store, self._database)
+        self._telling = Telling(followers or Followers(), queue, store, self._database)
         self._position = -1
         self._told = -1
         self._last_rows = 0
@@ -91,7 +90,7 @@ class Writer:
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
         self._tombstones = path.with_name(FILE_NAME)
-        self._erasure = Erasure(path.parent, queue, store, followers)
+        self._erasure = Erasure(path.parent, queue, store, self._telling)
         self._asking = threading.Lock()
         self._erasures: deque[Future[int]] = deque()
         self._keeping = threading.Lock()
@@ -188,6 +187,7 @@ class Writer:
             self._position = self._store.position(self._queue.queue_id)
             self._telling.catch_up(self._position)
             self._told = self._position
+            self._erasure.forget_moved(self._database, self._position)
             self._forget(self._position)  # moved by a process that died before it could say so here
         try:
             rows, is_full = read_waiting(self._database, self._position, self._queue.last_seq)
@@ -223,6 +223,7 @@ class Writer:
         self._position = last
         if erased:
             self._telling.expect_gaps()
+            self._erasure.forget_left_out(rows)
             self._queue.change(lambda database: add_count(database, "erased", "", erased))
         self._telling.tell(rows)
         state = self.state
@@ -263,6 +264,9 @@ class Writer:
             while asking and self._move_batch():  # what waits goes with the rest
                 pass
             removed = self._erasure.apply()
+            while self._move_batch():  # what waits is left out, and then bytes of it are overwritten as well
+                pass
+            self._erasure.finish()
         except Exception as error:
             for each in asking:
                 self._erasures.remove(each)

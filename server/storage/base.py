@@ -1,6 +1,6 @@
 """The contract that every engine fulfils. Nothing above this package asks which engine runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -10,11 +10,13 @@ Row = tuple[Any, ...]
 
 
 class ErasedEvent(NamedTuple):
-    """What was removed: enough to remove what else is known of it."""
+    """What is removed: enough to remove what else is known of it."""
 
     site: str
-    event_id: str
     session_id: str | None
+
+
+BeforeErased = Callable[[Sequence[ErasedEvent]], None]
 
 
 class StoreRefused(Exception):
@@ -59,8 +61,12 @@ class Store(Protocol):
         """Return the tombstones that were applied."""
         ...
 
-    def erase(self, tombstones: Sequence[Tombstone]) -> list[ErasedEvent]:
-        """Remove what these tombstones stand for, and keep it from coming back; return what was removed."""
+    def erase(self, tombstones: Sequence[Tombstone], before: BeforeErased) -> int:
+        """Remove what these tombstones stand for, and keep it from coming back; return how many events that were.
+
+        Shape:  `before` is told what is being removed while it is still there after a kill: what else is known of it
+                goes first. Errors: those of `before`, and then nothing is removed.
+        """
         ...
 
     def scrub(self) -> bool:

@@ -20,7 +20,7 @@ import duckdb
 
 from server.errors import Unavailable
 from server.events.model import COLUMNS
-from server.storage.base import ErasedEvent, Row, StoreRefused
+from server.storage.base import BeforeErased, Row, StoreRefused
 from server.storage.duckdb_erasure import erase_events, keep_condition, known_tombstones, rewrite
 from server.storage.duckdb_file import log_path, open_file
 from server.storage.files import copy_file
@@ -114,11 +114,11 @@ class DuckDBStore:
         with self._gate.reading(), self._opened().cursor() as cursor:
             return known_tombstones(cursor)
 
-    def erase(self, tombstones: Sequence[Tombstone]) -> list[ErasedEvent]:
-        """Remove what these tombstones stand for, now and from what comes; return what was removed."""
+    def erase(self, tombstones: Sequence[Tombstone], before: BeforeErased) -> int:
+        """Remove what these tombstones stand for, now and from what comes; return how many events that were."""
         with self._writing:
             database = self._opened()
-            removed = erase_events(database, tombstones)
+            removed = erase_events(database, tombstones, before)
             self._insert = _insert_statement(self._incoming, keep_condition(database))
             return removed
 
@@ -171,8 +171,11 @@ class DuckDBStore:
                 self._close()
             else:
                 return
-        self._path.with_name(self._path.name + ".scrubbed").unlink(missing_ok=True)  # a rewrite that was killed
         self._database = open_file(self._path)
+        # a rewrite and a batch that were killed, which may hold somebody who was erased; not before the file is ours:
+        # they might be another process's
+        self._path.with_name(self._path.name + ".scrubbed").unlink(missing_ok=True)
+        self._incoming.unlink(missing_ok=True)
         self._insert = _insert_statement(self._incoming, keep_condition(self._database))
 
     def _close(self) -> None:

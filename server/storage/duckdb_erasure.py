@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from server.storage.base import ErasedEvent
+from server.storage.base import BeforeErased, ErasedEvent
 from server.storage.duckdb_file import remove_file
 from server.storage.tombstones import MERGE, Tombstone
 
@@ -27,8 +27,11 @@ def keep_condition(database: duckdb.DuckDBPyConnection) -> str:
     return " where not (" + " or ".join(_is_erased("incoming", salt) for salt in salts) + ")"
 
 
-def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombstone]) -> list[ErasedEvent]:
-    """Record tombstones and delete what they stand for in one transaction; return what was deleted."""
+def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombstone], before: BeforeErased) -> int:
+    """Record tombstones and delete what they stand for in one transaction, before whose commit `before` is told.
+
+    Shape:  returns how many events were deleted.
+    """
     removed: list[ErasedEvent] = []
     database.execute("begin")
     try:
@@ -39,14 +42,15 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
             )
         for salt in {each.salt for each in tombstones}:
             condition = _is_erased("events", salt)
-            rows = database.execute(f"delete from events where {condition} returning site, id, session_id").fetchall()  # noqa: S608 - the program's own texts
+            rows = database.execute(f"delete from events where {condition} returning site, session_id").fetchall()  # noqa: S608 - the program's own texts
             removed += [ErasedEvent(*row) for row in rows]
+        before(removed)
         database.execute("commit")
     except BaseException:
         with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
             database.execute("rollback")
         raise
-    return removed
+    return len(removed)
 
 
 def rewrite(database: duckdb.DuckDBPyConnection, copy: Path) -> None:

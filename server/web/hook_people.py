@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from server.dialects.hooks.notice import Notice, Whom
 from server.errors import EventRejected, Unavailable
+from server.identity.contact_history import contacts_of
 from server.identity.contacts import contact_visitor_id, find_user
 from server.identity.people_file import PEOPLE_FILE, read_people
 from server.identity.person import Person
@@ -44,18 +45,18 @@ def find_people(parts: Parts, site: Site, notices: Sequence[Notice]) -> list[Ide
 
 
 def contact_visitors(parts: Parts, site: Site, person: Person) -> list[str]:
-    """Return the visitors under whom webhooks have told of a user's address and number before these were known.
+    """Return the visitors under whom webhooks have told of a user's addresses and numbers when these were nobody's.
 
-    Shape:  of an address that another user has as well, none: it would be somebody else's.
+    Shape:  of all that the user has or had; of what another user has or had as well, none: it may be the other's.
     """
+    if person.node.kind != "user":
+        return []
+    with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
+        contacts = sorted(contacts_of(people, site.key, person.node))
     found = []
-    for email, phone in ((person.properties.get("$email"), None), (None, person.properties.get("$phone"))):
-        if not isinstance(email or phone, str) or person.node.kind != "user":
-            continue
-        with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
-            is_theirs = find_user(people, site.key, email=email, phone=phone) == person.node.id
-        if is_theirs:
-            found.append(contact_visitor_id(parts.keys.cookie_key, site.key, email=email, phone=phone))
+    for key, contact in contacts:
+        email, phone = (contact, None) if key == "$email" else (None, contact)
+        found.append(contact_visitor_id(parts.keys.cookie_key, site.key, email=email, phone=phone))
     return [visitor_id for visitor_id in found if visitor_id is not None]
 
 

@@ -69,38 +69,56 @@ def test_late_events_of_the_erased_do_not_come_back_and_new_ones_are_welcome(
     assert erase(parts) == 1
     clock.now_ms += 60_000
     send(client, CANARY, name="Early", time="2026-11-23T14:00:00.000Z")
+    send(client, CANARY, name="Also early", time="2026-11-23T14:01:00.000Z")
     send(client, CANARY, name="Later", time="2026-11-23T14:04:00.000Z")
     assert [each["name"] for each in stored()] == ["Later"]
+    counts = parts.queue.counts()
+    assert (counts.duplicate, counts.erased) == (1, 1)
+
+
+def test_what_is_known_of_the_session_of_a_late_event_goes_with_it(client: TestClient, parts: Parts) -> None:
+    assert erase(parts) == 0
+    page = {"url": f"https://shop.example/?utm_source={CANARY}", "title": "", "referrer": ""}
+    for visitor_id, session_id in ((CANARY, "session-gone"), ("somebody", "session-kept")):
+        send(client, visitor_id, name="Late", time=NOW_MS - 1000, session_id=session_id, page=page)
+    wait_until_stored(client)
     assert parts.queue.counts().erased == 1
+    assert parts.queue.find_origin(("default", "session-gone")) is None
+    assert parts.queue.find_origin(("default", "session-kept")) is not None
 
 
-def test_a_late_repetition_without_a_time_is_a_duplicate(client: TestClient, parts: Parts, stored: Stored) -> None:
-    batch = make_batch({"id": UUID, "name": "Seen", "props": {}}, visitor_id=CANARY)
+@pytest.mark.parametrize("event_id", [UUID, f"{CANARY}-order"])
+def test_a_late_repetition_without_a_time_is_a_duplicate(
+    client: TestClient, parts: Parts, settings: Settings, stored: Stored, event_id: str
+) -> None:
+    batch = make_batch({"id": event_id, "name": "Seen", "props": {}}, visitor_id=CANARY)
     assert client.post("/collect", json=batch).json()["accepted"] == 1
     wait_until_stored(client)
     assert erase(parts) == 1
     assert client.post("/collect", json=batch).json()["duplicate"] == 1
     assert stored() == []
+    assert files_with_canary(settings.data_dir) == []
 
 
-def test_an_erasure_that_was_cut_short_leaves_no_origin(
+def test_an_erasure_that_was_cut_short_leaves_no_origin_but_those_of_others(
     client: TestClient, parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a kill leaves it: the store has erased, the queue's file has not."""
+    """As a kill leaves it: the queue has forgotten, the store has not erased; or both have, the others have not."""
     page = {"url": f"https://shop.example/?utm_source={CANARY}", "title": "", "referrer": ""}
-    event = make_event(id=UUID, name="$session_start", session_id="session", page=page)
-    assert client.post("/collect", json=make_batch(event, visitor_id=CANARY)).status_code == 200
+    for visitor_id, session_id in ((CANARY, "session-gone"), ("somebody", "session-kept")):
+        event = make_event(name="$session_start", session_id=session_id, page=page)
+        assert client.post("/collect", json=make_batch(event, visitor_id=visitor_id)).status_code == 200
     wait_until_stored(client)
-    with monkeypatch.context() as killed:
-        killed.setattr(parts.queue, "perform", _die)
-        with pytest.raises(RuntimeError, match="killed"):
-            erase(parts)
-    assert (settings.data_dir / "erasing").exists()
+    for owner, step in ((parts.store, "position"), (parts.queue, "perform"), (parts.queue, "scrub")):
+        with monkeypatch.context() as killed:
+            killed.setattr(owner, step, _die)
+            with pytest.raises(RuntimeError, match="killed"):
+                erase(parts)
+        assert (settings.data_dir / "erasing").exists()
     erase(parts)
     assert not (settings.data_dir / "erasing").exists()
     with sqlite3.connect(settings.data_dir / "queue.sqlite") as database:
-        assert database.execute("select count(*) from session_origins").fetchone() == (0,)
-    assert files_with_canary(settings.data_dir) == []
+        assert database.execute("select session_id from session_origins").fetchall() == [("session-kept",)]
 
 
 def _die(*_: object) -> None:

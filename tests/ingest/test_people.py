@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import orjson
@@ -164,13 +165,25 @@ def test_last_seen_and_place_are_those_of_the_latest_event(people: Kept) -> None
     assert row == (5, 30, "NO")
 
 
-IDS = st.sampled_from(["1", "2", "3"])
-OPERATION = st.fixed_dictionaries(
-    {
-        "op": st.sampled_from(["update_or_create", "set_once", "add", "append", "union", "exclude", "delete"]),
-        "key": st.sampled_from(["$name", "$initial_utm_source", "$last_utm_source", "$sessions", "n", "list"]),
-        "value": st.sampled_from([1, 2, "x", ["x", "y"]]),
-    }
+IDS = ("1", "2", "3")
+KINDS = ("visitor", "user")
+# each is one choice of many and not many choices: half of the time went into drawing them
+NAMED = st.sampled_from(
+    [*((visitor, None) for visitor in IDS), *((None, user) for user in IDS)] * len(IDS) + [*product(IDS, IDS)]
+)
+OPERATION = st.sampled_from(
+    [
+        {"op": op, "key": key, "value": value}
+        for op in ("update_or_create", "set_once", "add", "append", "union", "exclude", "delete")
+        for key in ("$name", "$initial_utm_source", "$last_utm_source", "$sessions", "n", "list")
+        for value in (1, 2, "x", ["x", "y"])
+    ]
+)
+MERGE = st.sampled_from(
+    [
+        {"$from": source, "$from_kind": source_kind, "$to": target, "$to_kind": target_kind}
+        for source, source_kind, target, target_kind in product(IDS, KINDS, IDS, KINDS)
+    ]
 )
 
 
@@ -179,16 +192,10 @@ def many_events(draw: st.DrawFn) -> list[StoredEvent]:
     """Return operations, joins and merges with distinct ids; some at the same millisecond."""
     events = []
     for number in range(draw(st.integers(1, 12))):
-        visitor, user = draw(st.one_of(st.tuples(IDS, st.none()), st.tuples(st.none(), IDS), st.tuples(IDS, IDS)))
+        visitor, user = draw(NAMED)
         columns: dict[str, Any] = {"time": draw(st.integers(1, 6)), "visitor_id": visitor, "user_id": user}
         if draw(st.integers(0, 3)) == 0:
-            kinds = {
-                "$from_kind": draw(st.sampled_from(["visitor", "user"])),
-                "$to_kind": draw(st.sampled_from(["visitor", "user"])),
-            }
-            events.append(
-                event(number, "$user_merged", props={"$from": draw(IDS), "$to": draw(IDS), **kinds}, **columns)
-            )
+            events.append(event(number, "$user_merged", props=draw(MERGE), **columns))
         else:
             events.append(identify(number, *draw(st.lists(OPERATION, max_size=3)), **columns))
     return events

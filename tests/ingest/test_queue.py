@@ -80,9 +80,22 @@ async def test_upper_and_lower_case_of_a_uuid_are_the_same_id(queue: Queue) -> N
     assert await queue.submit(Submission([record(same), record(same.upper())])) == [True, False]
 
 
-@pytest.mark.parametrize("event_id", ["order-17", "x" * 36, "12345678-zzzz-7000-8000-000000000000", "я" * 16])
-def test_other_ids_are_kept_as_they_are(event_id: str) -> None:
-    assert id_key(event_id) == event_id
+TEXT_IDS = ["order-17", "x" * 36, "12345678-zzzz-7000-8000-000000000000", "я" * 16]
+
+
+@pytest.mark.parametrize("event_id", TEXT_IDS)
+async def test_an_id_that_is_no_uuid_is_known_again_and_kept_nowhere(queue: Queue, path: Path, event_id: str) -> None:
+    bare = Record("default", event_id, b"{}")
+    assert await queue.submit(Submission([bare])) == [True]
+    assert await queue.submit(Submission([bare, bare, record()])) == [False, False, True]
+    assert queue.known_ids([("default", event_id), ("other", event_id)]) == {("default", event_id)}
+    assert not any(event_id.encode() in each.read_bytes() for each in path.parent.glob(path.name + "*"))
+
+
+def test_the_same_id_has_another_digest_in_another_file() -> None:
+    """A table of digests that somebody has made once is of no use."""
+    assert id_key("order-17", "one queue") == id_key("order-17", "one queue")
+    assert id_key("order-17", "one queue") != id_key("order-17", "another queue")
 
 
 async def test_a_text_that_looks_like_a_uuids_bytes_is_another_id(queue: Queue) -> None:

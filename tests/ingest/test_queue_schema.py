@@ -5,11 +5,13 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from server.ingest import queue_schema
 from server.ingest.queue import Queue
+from server.ingest.queue_file import open_database
 from server.storage import migrations
 from server.storage.migrations import SchemaError, copy_name
 
@@ -32,7 +34,10 @@ bring_to_date(database, path)
 
 @pytest.fixture
 def old_file(tmp_path: Path) -> Path:
-    """A file of version 1: five events were accepted, two of them wait, one was rejected, one set aside."""
+    """A file of version 1: five events were accepted, two of them wait, one was rejected, one set aside.
+
+    Their ids are numbers, and one is a UUID.
+    """
     path = tmp_path / "queue.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(queue_schema.STEPS[0])
@@ -40,6 +45,8 @@ def old_file(tmp_path: Path) -> Path:
         database.execute("insert into meta values ('queue_id', 'the-old-one')")
         database.executemany("insert into waiting (event) values (?)", [(b'{"id": "%d"}' % n,) for n in range(5)])
         database.execute("delete from waiting where seq <= 3")
+        ids = [("default", str(number), 1) for number in range(5)] + [("default", UUID(int=5).bytes, 1)]
+        database.executemany("insert into ids values (?, ?, ?)", ids)
         for code in ("bad_name", "store_refused"):
             database.execute(
                 "insert into rejected (received_at, source, code, message, payload) values"
@@ -53,7 +60,9 @@ def old_file(tmp_path: Path) -> Path:
 def check_new(path: Path) -> None:
     queue = Queue(path)
     counts = queue.counts()
+    known = queue.known_ids(("default", each) for each in [*map(str, range(6)), str(UUID(int=5))])
     queue.close()
+    assert known == {("default", each) for each in [*map(str, range(5)), str(UUID(int=5))]}
     assert queue.queue_id == "the-old-one"
     assert (counts.accepted, counts.stored, counts.queued, counts.set_aside) == (5, 2, 2, 1)
     assert counts.accepted == counts.stored + counts.waiting
@@ -73,21 +82,42 @@ def test_an_older_file_is_brought_to_date_and_kept_as_it_was(old_file: Path) -> 
         assert database.execute("select count(*) from waiting").fetchone() == (2,)
 
 
+def test_ids_that_may_name_somebody_become_digests(tmp_path: Path) -> None:
+    path = tmp_path / "queue.sqlite"
+    with closing(open_database(path)) as database:
+        for step in queue_schema.STEPS[:3]:
+            database.executescript(step)
+        database.execute("pragma user_version = 3")
+        database.execute("insert into meta values ('queue_id', 'the-old-one')")
+        ids = [("default", f"order-of-somebody-{number}", 7) for number in range(2_000)]
+        database.executemany("insert into ids values (?, ?, ?)", ids)
+    queue = Queue(path)
+    assert queue.known_ids([(site, each) for site, each, _ in ids]) == {(site, each) for site, each, _ in ids}
+    queue.scrub()
+    queue.close()
+    assert b"of-somebody" not in path.read_bytes()
+    with closing(sqlite3.connect(path)) as database:
+        kept = database.execute("select count(*), sum(day), min(typeof(id)), max(typeof(id)) from ids").fetchone()
+    assert kept == (2_000, 14_000, "blob", "blob")
+
+
 def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(old_file: Path, tmp_path: Path) -> None:
     original = old_file.read_bytes()
-    killed = 0
+    killed = copies = 0
     while True:
         for leftover in tmp_path.glob("queue.sqlite*"):
             leftover.unlink()
         old_file.write_bytes(original)
         done = subprocess.run([sys.executable, "-c", KILLED_AT, str(old_file), str(killed)], check=False)
-        for copy in tmp_path.glob("*.before-v2"):
+        for copy in tmp_path.glob("*.before-v?"):
             assert version_of(copy) == 1, "a copy that has its name is whole"
+            copies += 1
         check_new(old_file)
         if done.returncode == 0:
             break
         assert done.returncode == -9
         killed += 1
+    assert copies > 0
     assert killed > 8, "each statement of the change was a place to die at"
 
 

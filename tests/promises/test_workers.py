@@ -10,10 +10,12 @@ import sys
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from server.app import TELL_S
 from tests.promises.clients import Target, finish_clients, start_clients
 from tests.promises.conftest import StartServer
 from tests.promises.killing import count_stored
@@ -21,6 +23,7 @@ from tests.real_server import SERVE, RealServer, fetch
 
 WORKERS = (*SERVE, "--workers", "2")
 KILLS = 8
+REFUSED = 12
 PATIENCE_S = 30.0
 
 pytestmark = [
@@ -156,6 +159,26 @@ def test_all_processes_are_one_server(start: StartServer) -> None:
     assert fetch(f"{server.base_url}/nowhere").status == 404
     assert_relayed_answers_count_once(server)
     assert server.stop() == 0
+
+
+def test_what_the_one_that_answers_refuses_counts_once(start: StartServer) -> None:
+    """A collector passes it on and counts the answer: the one that answers must not count it as well."""
+    server = start(command=WORKERS, environment={"FOOTFALL_MAX_REQUESTS": "1"})
+    wait_for_all(server)
+    watcher = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+    watcher.request("GET", "/api/live", headers={"authorization": f"Bearer {server.secret_key}"})
+    assert watcher.getresponse().readline().startswith(b"retry")
+    with ThreadPoolExecutor(REFUSED) as asking:  # the kernel deals them out: not all go to the watcher's collector
+        statuses = [each.status for each in asking.map(server.get, ["/api/events"] * REFUSED)]
+    assert statuses == [503] * REFUSED, "the watcher takes the only place of the one that answers"
+    watcher.close()
+    end = time.monotonic() + PATIENCE_S
+    while (asked := server.get("/metrics")).status != 200:  # it has not noticed yet that its place is free
+        assert time.monotonic() < end, asked.body
+        time.sleep(0.05)
+    time.sleep(3 * TELL_S)  # now all have told
+    refused = server.metric('footfall_requests_refused_total{code="busy"}')
+    assert refused == server.metric('footfall_http_answers_total{status="503"}') >= REFUSED
 
 
 def assert_relayed_answers_count_once(server: RealServer) -> None:

@@ -47,6 +47,14 @@ def test_a_store_that_the_engine_has_given_up_is_opened_again(tmp_path: Path) ->
     store.close()
 
 
+def test_what_a_kill_left_of_a_batch_or_a_rewrite_goes_with_the_next_start(tmp_path: Path) -> None:
+    left = [tmp_path / "events.incoming", tmp_path / "events.duckdb.scrubbed"]
+    for path in left:
+        path.write_bytes(b'{"id": "of somebody"}')
+    DuckDBStore(tmp_path / "events.duckdb").close()
+    assert [path for path in left if path.exists()] == []
+
+
 def test_a_store_that_another_process_has_open_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "events.duckdb"
     holder = subprocess.Popen(

@@ -113,10 +113,21 @@ def test_two_tabs_that_sign_two_users_in_at_once_leave_two(client: TestClient, a
     assert [each["name"] for each in ask("/api/users/bob/events")["events"]] == ["After"]
 
 
-def test_a_thousand_visitors_become_one_user(client: TestClient, secret: Secret, ask: Ask) -> None:
-    looked = [{"name": "Looked", "visitor_id": f"v{number}"} for number in range(1000)]
-    joined = [{"name": "$identify", "visitor_id": f"v{number}", "user_id": "7"} for number in range(1000)]
-    for events in (looked, joined):
+def joined(visitor_id: str) -> dict[str, Any]:
+    return {"name": "$identify", "visitor_id": visitor_id, "user_id": "7"}
+
+
+def merged(visitor_id: str) -> dict[str, Any]:
+    props = {"$from": visitor_id, "$from_kind": "visitor", "$to": "7", "$to_kind": "user"}
+    return {"name": "$user_merged", "props": props}
+
+
+@pytest.mark.parametrize("become", [joined, merged])
+def test_a_thousand_visitors_become_one_user(
+    client: TestClient, secret: Secret, ask: Ask, become: Callable[[str], dict[str, Any]]
+) -> None:
+    visitors = [f"v{number}" for number in range(1000)]
+    for events in ([{"name": "Looked", "visitor_id": each} for each in visitors], [become(each) for each in visitors]):
         assert client.post("/api/events", json=events, headers=secret).json()["accepted"] == 1000
     parts = client.app.state.parts  # type: ignore[attr-defined]  # the client's type knows only ASGI
     assert parts.writer.wait_until_idle(100)
@@ -134,6 +145,45 @@ def test_operations_of_wrong_types_from_a_page_harm_nobody(collect: Ask, ask: As
         make_event(name="$identify", props={"operations": good}),
     )
     assert everybody(ask) == [("visitor-1", {"n": 2})]
+
+
+def test_operations_of_wrong_types_are_ignored_with_a_reason_each(client: TestClient, secret: Secret, ask: Ask) -> None:
+    wrong: list[tuple[Any, str]] = [
+        (None, "unknown_operation"),
+        (7, "unknown_operation"),
+        ([], "unknown_operation"),
+        ({"op": 1, "key": "n", "value": 1}, "unknown_operation"),
+        ({"op": "add", "key": 2, "value": 1}, "bad_key"),
+        ({"op": "add", "key": "n", "value": "1"}, "not_a_number"),
+        ({"op": "add", "key": "text", "value": 1}, "wrong_type"),
+        ({"op": "append", "key": "text", "value": 1}, "wrong_type"),
+        ({"op": "union", "key": "text", "value": [1]}, "wrong_type"),
+        ({"op": "exclude", "key": "text", "value": [1]}, "wrong_type"),
+        ({"op": "update_or_create", "key": "text", "value": {"a": 1}}, "bad_value"),
+    ]
+    text = {"op": "update_or_create", "key": "text", "value": "x"}
+    operations = [text, *(operation for operation, _ in wrong), {"op": "add", "key": "n", "value": 1}]
+    answer = client.post("/api/users/7/properties", json={"operations": operations}, headers=secret).json()
+    assert [(each["index"], each["reason"]) for each in answer["ignored"]] == [
+        (index, reason) for index, (_, reason) in enumerate(wrong, 1)
+    ]
+    assert ask("/api/users/7")["properties"] == {"text": "x", "n": 1}
+
+
+@pytest.mark.parametrize("user_id", NOBODY)
+def test_nobody_is_merged_into_what_programs_say_for_nobody(
+    client: TestClient, secret: Secret, ask: Ask, user_id: str
+) -> None:
+    client.post("/api/users/7/properties", json={"properties": {"plan": "pro"}}, headers=secret)
+    before = everybody(ask)
+    assert before == [("7", {"plan": "pro"})]
+    assert client.post("/api/users/7/merge", json={"into": user_id}, headers=secret).status_code == 400
+    into = {"$from": "7", "$from_kind": "user", "$to": user_id, "$to_kind": "user"}
+    out_of = {"$from": user_id, "$from_kind": "user", "$to": "7", "$to_kind": "user"}
+    for props in (into, out_of):
+        told = client.post("/api/events", json={"name": "$user_merged", "props": props}, headers=secret).json()
+        assert told["accepted"] == 0, told
+    assert everybody(ask) == before
 
 
 def test_push_subscriptions_are_kept_on_the_user(collect: Ask, ask: Ask) -> None:
