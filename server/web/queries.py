@@ -28,12 +28,13 @@ def store_of(request: Request) -> Store:
     return store
 
 
-def read_filter(request: Request, *, with_bots: bool = True) -> Filter:
+def read_filter(request: Request, *, with_bots: bool = True, sees_all: bool = False) -> Filter:
     """Return the filter of a question. Errors: NotAuthorised, BadRequest.
 
-    Shape:  a site's secret key sees its own site only; asking for another is an error.
+    Shape:  a site's secret key sees its own site only; asking for another is an error. sees_all says that whoever asks
+            has shown that they may read every site.
     """
-    own_site = parts_of(request).auth.readable_site(request)
+    own_site = None if sees_all else parts_of(request).auth.readable_site(request)
     query = request.query_params
     site = query.get("site") or own_site
     if own_site is not None and site != own_site:
@@ -59,11 +60,13 @@ def person_of(request: Request, site: str, person_id: str) -> Person | None:
 def with_person(request: Request, wanted: Filter) -> Filter:
     """Return a filter in which a user's id stands for all events of that person; blocks shortly.
 
-    An id that is unknown so far, and one that is asked for without a site, stand for themselves.
+    An id that is unknown so far stands for itself, and so does one that is asked for without saying of which site.
     """
-    if wanted.user_id is None or wanted.site is None:
+    sites = parts_of(request).sites
+    site = next(iter(sites)) if wanted.site is None and len(sites) == 1 else wanted.site
+    if wanted.user_id is None or site is None:
         return wanted
-    person = person_of(request, wanted.site, wanted.user_id)
+    person = person_of(request, site, wanted.user_id)
     if person is None or wanted.user_id not in person.user_ids:
         return wanted
     return replace(wanted, user_id=None, person=person)

@@ -63,8 +63,10 @@ async def get_user(request: Request) -> Response:
 async def get_events(request: Request) -> Response:
     """Return one person's events: those of all their ids, also from before they were known."""
     wanted = read_filter(request)
-    person = await run_in_threadpool(_known_person, request, wanted.site or DEFAULT_SITE)
-    return await answer_events(request, _of_person(wanted, person))
+    # the site whose person it is: others may know somebody else by the same id
+    site = wanted.site or DEFAULT_SITE
+    person = await run_in_threadpool(_known_person, request, site)
+    return await answer_events(request, _of_person(replace(wanted, site=site), person))
 
 
 async def get_export(request: Request) -> Response:
