@@ -15,6 +15,7 @@ from server.reports.events import Event, stream_events
 from server.reports.filters import Filter
 from server.storage.base import Store
 
+MAX_PROPERTIES_ASKED = 20
 SORTS = {
     "last_seen": "coalesce(last_seen, 0)",
     "first_seen": "coalesce(first_seen, 0)",
@@ -74,9 +75,12 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str
     if wanted.text:
         clauses.append("instr(lower(person_id || ' ' || coalesce(properties, '')), lower(:text)) > 0")
         parameters["text"] = wanted.text
-    for number, (name, value) in enumerate((wanted.properties or {}).items()):
-        if '"' in name:  # the one character that SQLite's paths cannot quote
-            raise BadRequest("bad_property", "A property that is asked for has no quotation mark in its name.")
+    properties = wanted.properties or {}
+    if len(properties) > MAX_PROPERTIES_ASKED:
+        raise BadRequest("too_many_properties", f"At most {MAX_PROPERTIES_ASKED} properties in one question.")
+    for number, (name, value) in enumerate(properties.items()):
+        if '"' in name or "\0" in name:  # what SQLite's paths cannot quote
+            raise BadRequest("bad_property", "A property that is asked for has no quotation mark or NUL in its name.")
         # true and false are words; read as values they would be 1 and 0
         clauses.append(
             f"iif(json_type(properties, :name{number}) in ('true', 'false'), json_type(properties, :name{number}),"

@@ -13,6 +13,8 @@ from server.reports.filters import Filter
 from server.storage.base import Store
 from server.web.parts import Parts
 
+MAX_POSITION = 2**63 - 1  # SQLite's largest number
+
 
 def parts_of(request: Request) -> Parts:
     """Return the running parts of the application that answers."""
@@ -83,12 +85,31 @@ def read_time(query: Mapping[str, str], name: str) -> int | None:
     return found
 
 
+def read_whole(text: str, largest: int) -> int | None:
+    """Return a whole number from 0 to the largest, None for anything else, however long it is.
+
+    The length is looked at first: reading thousands of digits takes long, and is an error of its own.
+    """
+    if len(text) > len(str(largest)) or not text.isascii() or not text.isdecimal():
+        return None
+    found = int(text)
+    return found if found <= largest else None
+
+
+def read_position(cursor: str) -> int:
+    """Return the number that a cursor is, of questions that go on from one. Errors: BadRequest."""
+    found = read_whole(cursor, MAX_POSITION)
+    if found is None:
+        raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
+    return found
+
+
 def read_limit(query: Mapping[str, str], default: int, largest: int) -> int:
     """Return `limit`. Errors: BadRequest."""
-    text = query.get("limit", str(default))
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= largest:
+    found = read_whole(query.get("limit", str(default)), largest)
+    if not found:
         raise BadRequest("bad_limit", f"limit is a whole number from 1 to {largest}.")
-    return int(text)
+    return found
 
 
 def read_names(query: Mapping[str, str], name: str, default: str) -> list[str]:
