@@ -12,6 +12,7 @@ from server.events.wire import read_instant, write_instant
 from server.ingest.rejected import RejectedFilter
 from server.ingest.replay import Replayer
 from server.web.answers import JsonAnswer
+from server.web.pages import check_origin
 from server.web.parts import Parts
 from server.web.queries import parts_of, read_limit, read_position, read_time
 from server.web.requests import read_json
@@ -38,8 +39,13 @@ async def get_rejected(request: Request) -> Response:
 
 
 async def post_replay(request: Request) -> Response:
-    """Have rejected events go through the pipeline again, up to MAX_LIMIT of them, newest first."""
+    """Have rejected events go through the pipeline again, up to MAX_LIMIT of them, newest first.
+
+    Errors: Forbidden for another site's page, where the dashboard's cookie comes along with whatever a browser sends.
+    """
     parts = parts_of(request)
+    if "authorization" not in request.headers:
+        check_origin(request)
     own_site = _site(parts, request, None)
     chosen = await read_json(request)
     if not isinstance(chosen, dict) or not set(chosen) <= _CHOICES:

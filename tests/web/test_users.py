@@ -218,6 +218,34 @@ def test_the_list_knows_kinds_orders_search_and_properties(
     assert ask("/api/users", sort="shoe size")["error"]["code"] == "unknown_order"
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Иван", True),
+        ("иВАН", True),
+        ("STRASSE", True),
+        ("ULICA", True),
+        ("4711", True),
+        ('say "hi', True),
+        ("two\nlines", True),
+        ("ANNA", True),
+        ("$name", False),
+        ("street", False),
+        ("true", False),
+        ("null", False),
+        ('","', False),
+    ],
+)
+def test_the_search_folds_every_alphabet_and_looks_at_values_only(
+    ask: Ask, client: TestClient, secret: Secret, text: str, found: bool
+) -> None:
+    properties = {"$name": "Иван Петров", "street": "Große Straße", "list": ["ulica"], "number": 4711, "is_new": True}
+    properties |= {"note": 'say "hi"', "more": "two\nlines", "none": None}
+    client.post("/api/users/anna/properties", json={"properties": properties}, headers=secret)
+    client.post("/api/users/ben/properties", json={"properties": {"plan": "pro"}}, headers=secret)
+    assert [each["id"] for each in ask("/api/users", q=text)["users"]] == (["anna"] if found else [])
+
+
 def test_the_export_of_one_person_holds_everything(collect: Ask, ask: Ask) -> None:
     collect(make_event(name="Looked"), make_event(name="Looked again"))
     collect(auth("7"))
