@@ -48,6 +48,7 @@ from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.storage.duckdb import DuckDBStore
+from server.storage.export_files import remove_exports
 from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
@@ -225,6 +226,7 @@ def _open_store(settings: Settings, queue: Queue, clock: Clock) -> _Moving:
         try:
             store = DuckDBStore(settings.data_dir / "events.duckdb")
             opened.callback(store.close)
+            remove_exports(settings.data_dir)  # not before: the store is open for one process only, which writes them
             outbox = Outbox(settings.data_dir / OUTBOX_FILE, clock=clock)
             people = People(settings.data_dir / PEOPLE_FILE, queue.put)
         except (OSError, duckdb.Error, sqlite3.Error, SchemaError) as error:

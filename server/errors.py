@@ -14,8 +14,21 @@ EventRejected            one event of a batch: kept with its reason, its neighbo
 SettingsError            stops the start and lists every problem at once
 """
 
+import sqlite3
 from collections.abc import Sequence
 from typing import ClassVar
+
+EVENT_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+)
+"""What an event's own values can bring about: the same again would fail the same. All else is worth another try."""
 
 
 class FootfallError(Exception):

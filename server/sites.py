@@ -1,7 +1,7 @@
 """The sites of one installation: who may send what to each. Read from `[sites.<key>]` by settings."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,19 @@ def read_sites(table: Any, problems: list[str], secret: Secret) -> dict[str, Sit
         if found:
             sites[key] = found
     return sites
+
+
+def shared_keys(sites: Iterable[Site]) -> list[str]:
+    """Return a sentence for each secret key that several sites have: it would lead to one of them alone."""
+    by_key: dict[str, list[str]] = {}
+    for site in sites:
+        if site.secret_key is not None:
+            by_key.setdefault(site.secret_key, []).append(site.key)
+    return [
+        f"the sites {', '.join(keys)} have the same secret_key: each needs its own"
+        for keys in by_key.values()
+        if len(keys) > 1
+    ]
 
 
 def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Site | None:

@@ -35,8 +35,10 @@ _PARSER_DEPTH = 200  # far beyond MAX_DEPTH, far below the parsers' own limits
 _BRACKETS = re.compile(r'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[{]++|[\]}]++)?', re.DOTALL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_FIRST_MS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_LAST_MS = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+FIRST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+LAST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""The first and the last instant that RFC 3339 can say in UTC: years have four digits, and there is no year 0 here."""
+
 _MS_FROM = 10**11  # numbers from here on are milliseconds (1973), below it seconds (until 5138)
 
 
@@ -144,7 +146,8 @@ def _shallow(value: Any, depth: int) -> Any:
 def read_instant(value: Any) -> int | None:
     """Return an instant as milliseconds since the epoch, or None when the value tells none.
 
-    Shape:  RFC 3339 text (without an offset: UTC), or a number: seconds, from 10^11 on milliseconds.
+    Shape:  RFC 3339 text (without an offset: UTC), or a number: seconds, from 10^11 on milliseconds. What lies before
+            FIRST_MS or after LAST_MS is none: an offset can move a text there, and nobody could write it again.
     """
     if isinstance(value, str):
         try:
@@ -153,13 +156,20 @@ def read_instant(value: Any) -> int | None:
             return None
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
-        return (found - _EPOCH) // _MILLISECOND
+        return _within((found - _EPOCH) // _MILLISECOND)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
         return None
-    ms = value if abs(value) >= _MS_FROM else value * 1000
-    return int(ms) if _FIRST_MS <= ms <= _LAST_MS else None
+    return _within(value if abs(value) >= _MS_FROM else value * 1000)
+
+
+def _within(ms: float) -> int | None:
+    return int(ms) if FIRST_MS <= ms <= LAST_MS else None
 
 
 def write_instant(ms: int) -> str:
-    """Return an instant as RFC 3339 in UTC with milliseconds."""
+    """Return an instant as RFC 3339 in UTC with milliseconds.
+
+    Shape:  an instant that RFC 3339 cannot say, as stores may hold of earlier versions, is told as the nearest it can.
+    """
+    ms = min(max(ms, FIRST_MS), LAST_MS)
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -47,7 +47,8 @@ class Accounts:
 class QueueCounts:
     """The accounts at one instant.
 
-    Shape:  rejected by code; dropped by bound (`number`, `age`); oldest_received_ms is when the event that waits
+    Shape:  rejected by code; dropped by bound (`number`, `age`); untold, of the stored ones, by who could not take them
+            (`people`, `webhooks`); oldest_received_ms is when the event that waits
             longest was received, None when none waits.
     """
 
@@ -61,6 +62,7 @@ class QueueCounts:
     dropped: dict[str, int]
     replayed: int
     erased: int
+    untold: dict[str, int]
     oldest_received_ms: int | None
 
     @property
@@ -104,6 +106,7 @@ def _read_counts(database: sqlite3.Connection) -> QueueCounts:
         dropped=counts.get("rejected_dropped", {}),
         replayed=one("replayed"),
         erased=one("erased"),
+        untold=counts.get("untold", {}),
         oldest_received_ms=_received_ms(database, first) if first is not None else None,
     )
 

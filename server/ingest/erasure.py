@@ -26,6 +26,7 @@ from server.ingest.queue_file import forget_origins
 from server.ingest.reading import Waiting, read_moved
 from server.ingest.telling import Telling
 from server.storage.base import ErasedEvent, Store
+from server.storage.export_files import remove_exports
 from server.storage.tombstones import FILE_NAME, Erased, Tombstone, digest_of, read_tombstones, subjects_of
 
 MARKER = "erasing"
@@ -65,6 +66,7 @@ class Erasure:
             self._telling.forget(self._store.position(self._queue.queue_id), tombstones)
             for copy in self._data_dir.glob("*.before-v*"):  # as old as the last upgrade, and they hold everything
                 copy.unlink()
+            remove_exports(self._data_dir)
         self._seen = mark
         return removed
 

@@ -47,7 +47,7 @@ def forget_old(queue: Queue, now_ms: int) -> None:
     queue.change(_change("delete from session_origins where day < ?", (day - IDS_KEPT_DAYS,)))
     queue.change(_change("delete from answers where day < ?", (day - KEYS_KEPT_DAYS,)))
     oldest_ms = now_ms - REJECTED_KEPT_DAYS * _DAY_MS
-    queue.change(lambda database: drop_rejected(database, "age", "received_at < ?", oldest_ms))
+    queue.change(lambda database: drop_rejected(database, "age", "received_at < ?", (oldest_ms,)))
 
 
 def _change(sql: str, parameters: tuple[object, ...]) -> Callable[[sqlite3.Connection], None]:

@@ -16,10 +16,11 @@ Contract
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from server.errors import EVENT_FAULTS
 from server.events.model import StoredEvent
 from server.identity.merges import WATCHED, Change, Fact, Node, World, build_world
 from server.identity.open_worlds import OpenWorlds
@@ -91,7 +92,25 @@ class People:
     def rebuild(self, store: Store, queue_id: str, position: int) -> None:
         """Forget everything and take in what the store has, all or nothing; no events follow: they are there already.
 
-        Errors: sqlite3.Error, those of the store.
+        Shape:  a fact that cannot be taken in is left out; whoever told of it first has counted it. Errors:
+                sqlite3.Error, those of the store.
+        """
+        left_out: set[tuple[str, str]] = set()
+        while (unfit := self._rebuild_without(left_out, store, queue_id, position)) is not None:
+            left_out.add(unfit)
+            log.error("event %r of the site %r is left out of the file of people", unfit[1], unfit[0])
+        for _ in range(LOG_TRIES):
+            if empty_log(self._database):
+                return
+            time.sleep(LOG_PAUSE_S)
+        log.warning("questions never paused; the file of people keeps its log until they do")
+
+    def _rebuild_without(
+        self, left_out: Container[tuple[str, str]], store: Store, queue_id: str, position: int
+    ) -> tuple[str, str] | None:
+        """Make everything anew; return the site and id of a fact that could not be taken in, and then nothing changed.
+
+        Begun again for each, which is for faults of this program only: what a fact has half done is undone that way.
         """
         database = self._database
         database.execute("begin immediate")
@@ -99,7 +118,15 @@ class People:
             clear(database)
             worlds = OpenWorlds(database)
             for event in stored_facts(store):
-                self._take_one(event, worlds)
+                found = (event["site"], event["id"])
+                if found in left_out:
+                    continue
+                try:
+                    self._take_one(event, worlds)
+                except EVENT_FAULTS:
+                    log.exception("a fact cannot be taken in")
+                    database.execute("rollback")
+                    return found
             worlds.save()
             for sightings in stored_sightings(store):
                 save_sightings(database, sightings)
@@ -108,11 +135,7 @@ class People:
         except BaseException:
             database.execute("rollback")
             raise
-        for _ in range(LOG_TRIES):
-            if empty_log(database):
-                return
-            time.sleep(LOG_PAUSE_S)
-        log.warning("questions never paused; the file of people keeps its log until they do")
+        return None
 
     def close(self) -> None:
         """Close the file."""

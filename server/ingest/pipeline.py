@@ -19,7 +19,7 @@ from server.enrich.page_url import split_url
 from server.errors import EventRejected
 from server.events.catalogue import Catalogue, check_attributes
 from server.events.model import COLUMNS, OPERATIONS, Source
-from server.events.wire import MAX_ID_LENGTH, MAX_NAME_LENGTH, read_instant
+from server.events.wire import FIRST_MS, MAX_ID_LENGTH, MAX_NAME_LENGTH, read_instant
 from server.identity.signature import is_signed
 from server.ingest.address_policy import keep_ip
 from server.ingest.beacon import Beacon, Draft
@@ -287,7 +287,7 @@ def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
     if beacon.sent_ms is not None and is_given:
         skew_ms = received_ms - beacon.sent_ms
         if abs(skew_ms) > SKEW_TOLERATED_MS:
-            time_ms += skew_ms
+            time_ms = max(time_ms + skew_ms, FIRST_MS)
             draft.correct("clock_skew", f"time was shifted by {skew_ms} ms, the difference of the clocks.")
     if time_ms > received_ms:
         draft.correct("time_in_future", "time was later than the receipt; the time of receipt was taken.")

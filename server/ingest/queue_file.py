@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from server.errors import Unavailable
-from server.ingest.queue_schema import SET_ASIDE, digest_of_id
+from server.ingest.queue_schema import NOT_SET_ASIDE, SET_ASIDE_CODES, digest_of_id
 from server.ingest.rejected import RejectedEvent
 
-MAX_REJECTED = 10_000
+MAX_REJECTED = 10_000  # of each site: whoever fills the list of one empties no other's
+MAX_REJECTED_UNKNOWN = 1_000  # of all that named no known site: anyone may send that
 BUSY_TIMEOUT_MS = 5_000
 FILL_BYTES = 1024 * 1024
 STATEMENT_ROWS = 128
@@ -162,19 +163,40 @@ def add_count(database: sqlite3.Connection, name: str, label: str, number: int) 
 
 
 def insert_rejected(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> None:
-    """Keep rejected events, the newest MAX_REJECTED of them beside what was set aside."""
+    """Keep rejected events, of each site the newest MAX_REJECTED beside what was set aside.
+
+    Shape:  those without a site have a bound of their own, MAX_REJECTED_UNKNOWN. The cost is that of a look into an
+            index, however many are kept: rejections are sent by anyone, and answers wait for this commit.
+    """
+    newest: dict[str | None, int] = {}
+    rows = []
+    for each in rejected:
+        number = None
+        if each.code not in SET_ASIDE_CODES:
+            if each.site not in newest:
+                newest[each.site] = _newest_rejected(database, each.site)
+            number = newest[each.site] = newest[each.site] + 1
+        rows.append((*each.row(), number))
     database.executemany(
-        "insert into rejected (received_at, site, event_id, source, code, message, payload, context)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [each.row() for each in rejected],
+        "insert into rejected (received_at, site, event_id, source, code, message, payload, context, number)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
     )
-    drop_rejected(database, "number", "seq <= (select max(seq) from rejected) - ?", MAX_REJECTED)
+    for site, number in newest.items():
+        bound = MAX_REJECTED_UNKNOWN if site is None else MAX_REJECTED
+        drop_rejected(database, "number", "site is ? and number <= ?", (site, number - bound))
 
 
-def drop_rejected(database: sqlite3.Connection, bound: str, condition: str, value: int) -> None:
+def _newest_rejected(database: sqlite3.Connection, site: str | None) -> int:
+    """Return the number of a site's newest rejected event, 0 before the first."""
+    sql = f"select max(number) from rejected where site is ? and {NOT_SET_ASIDE}"  # noqa: S608 - a constant
+    return database.execute(sql, (site,)).fetchone()[0] or 0
+
+
+def drop_rejected(database: sqlite3.Connection, bound: str, condition: str, values: Sequence[str | int | None]) -> None:
     """Drop rejected events beyond a bound, and count them under its name; what was set aside always stays."""
-    sql = f"delete from rejected where {condition} and not {SET_ASIDE}"  # noqa: S608 - the program's own texts
-    if dropped := database.execute(sql, (value,)).rowcount:
+    sql = f"delete from rejected where {condition} and {NOT_SET_ASIDE}"  # noqa: S608 - the program's own texts
+    if dropped := database.execute(sql, values).rowcount:
         add_count(database, "rejected_dropped", bound, dropped)
 
 

@@ -8,7 +8,8 @@ Tables
                                       of 20 of any other text, which may name somebody: so nothing has to be removed
                                       when they are erased, and a late repetition is still known
     rejected         what could not be accepted: reason, original payload, and in `context` what its request told
-                     beside it, so that it can be replayed (see rejected.py)
+                     beside it, so that it can be replayed (see rejected.py); number counts those of one site, so that
+                     the newest of each can be kept without counting; null for what was set aside
     session_origins  see origins.py
     counts           name, label, value: the accounts that must survive restarts (see accounts.py)
     answers          site, key, body, answer, day: requests that had an Idempotency-Key (see repeats.py)
@@ -26,6 +27,7 @@ from server.storage.migrations import check_version, keep_copy, size_of
 # what the store would not take was acknowledged: it is in none of the bounds on rejected events
 SET_ASIDE_CODES = ("store_refused", "damaged")
 SET_ASIDE = f"code in ({', '.join(repr(code) for code in SET_ASIDE_CODES)})"
+NOT_SET_ASIDE = SET_ASIDE.replace("code in", "code not in")  # word for word as in the index that finds them
 
 _TABLES = """
 create table waiting (seq integer primary key autoincrement, event blob not null) strict;
@@ -63,7 +65,15 @@ create table answers (
 _ID_DIGESTS = """
 update ids set id = id_digest(id, (select value from meta where key = 'queue_id')) where typeof(id) = 'text';
 """
-STEPS = (_TABLES, _ACCOUNTS, _ANSWERS, _ID_DIGESTS)
+_REJECTED_BY_SITE = """
+alter table rejected add column number integer;
+update rejected set number = counted.number
+    from (select seq, row_number() over (partition by site order by seq) as number from rejected
+          where code not in ('store_refused', 'damaged')) as counted
+    where rejected.seq = counted.seq;
+create index rejected_by_site on rejected (site, number) where code not in ('store_refused', 'damaged');
+"""
+STEPS = (_TABLES, _ACCOUNTS, _ANSWERS, _ID_DIGESTS, _REJECTED_BY_SITE)
 """Step n brings a file of version n to version n + 1. A released step is never changed."""
 
 VERSION = len(STEPS)

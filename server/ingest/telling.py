@@ -4,6 +4,7 @@ Each has a position of its own and may be behind, after a crash: it is told agai
 which forgets an event only when everyone has it.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from typing import Any
 
 import orjson
 
+from server.errors import EVENT_FAULTS
 from server.ingest.people import People
 from server.ingest.queue import Queue
+from server.ingest.queue_file import add_count
 from server.ingest.reading import Waiting, read_moved
 from server.outgoing.outbox import Outbox
 from server.storage.base import Store
@@ -21,6 +24,9 @@ from server.storage.tombstones import Tombstone
 SLICE_ROWS = 2_000  # decoded events take five times the room of encoded ones
 
 Events = list[tuple[int, dict[str, Any]]]
+Take = Callable[[Events, str, int], None]
+
+log = logging.getLogger("footfall.writer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,7 @@ class Followers:
 
 
 class Telling:
-    """Tells what the store has taken, once each.
+    """Tells what the store has taken, once each. An event that one of them cannot take is left out there, and counted.
 
     Errors: sqlite3.Error, Unavailable, and those of the store; then the same is to be told again.
     """
@@ -95,12 +101,40 @@ class Telling:
             tell(self._events_of(rows), rows[-1][0])
 
     def _tell_people(self, events: Events, position: int) -> None:
-        if self._people is not None:
-            self._people.take([event for _, event in events], self._queue.queue_id, position)
+        people = self._people
+        if people is not None:
+            self._give(
+                "people",
+                lambda part, *place: people.take([event for _, event in part], *place),
+                events,
+                position,
+            )
 
     def _tell_outbox(self, events: Events, position: int) -> None:
         if self._outbox is not None:
-            self._outbox.take(events, self._queue.queue_id, position)
+            self._give("webhooks", self._outbox.take, events, position)
+
+    def _give(self, follower: str, take: Take, events: Events, position: int) -> None:
+        """Have a follower take events; halve what it cannot take until the one bad event is alone.
+
+        One event must not stop the others: it stays in the store, and only this follower does not know it.
+        """
+        queue_id = self._queue.queue_id
+        try:
+            take(events, queue_id, position)
+        except EVENT_FAULTS:
+            if not events:
+                raise
+            if len(events) > 1:
+                middle = len(events) // 2
+                self._give(follower, take, events[:middle], events[middle - 1][0])
+                self._give(follower, take, events[middle:], position)
+                return
+            ((_, event),) = events
+            # counted before it is passed over: a kill in between may count it twice, and never not at all
+            self._queue.perform(lambda database: add_count(database, "untold", follower, 1))
+            take([], queue_id, position)
+            log.exception("event %r was left out for %s", event.get("id"), follower)
 
     def close(self) -> None:
         """Close the file of people, which nobody else writes."""

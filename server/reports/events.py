@@ -18,6 +18,7 @@ Event = dict[str, Any]
 
 _SELECTED = ", ".join(f'epoch_ms("{name}")' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items())
 _AFTER_CURSOR = "(time, id) < (epoch_ms($cursor_ms), $cursor_id)"
+_MAX_CURSOR_MS = 9 * 10**15  # either way; the engine's timestamps are microseconds in 64 bits
 _INSTANTS = tuple(name for name, kind in COLUMNS.items() if kind == "instant")
 
 
@@ -70,7 +71,7 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
         time_ms, event_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error) as error:
         raise _bad_cursor() from error
-    if not isinstance(time_ms, int) or isinstance(time_ms, bool) or not isinstance(event_id, str):
+    if type(time_ms) is not int or abs(time_ms) > _MAX_CURSOR_MS or not isinstance(event_id, str):
         raise _bad_cursor()
     return time_ms, event_id
 

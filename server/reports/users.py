@@ -1,5 +1,6 @@
 """Questions about people: who there is, and what one of them did."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,12 +16,14 @@ from server.reports.events import Event, stream_events
 from server.reports.filters import Filter
 from server.storage.base import Store
 
+MAX_PROPERTIES_ASKED = 20
 SORTS = {
     "last_seen": "coalesce(last_seen, 0)",
     "first_seen": "coalesce(first_seen, 0)",
     "id": "person_id",
     "sessions": "coalesce(properties ->> '$.\"$sessions\"', 0)",
 }
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')  # what JSON says in another way than itself
 KINDS = {
     "known": "(person_kind = 'user' or properties ->> '$.\"$name\"' is not null"
     " or properties ->> '$.\"$email\"' is not null or properties ->> '$.\"$phone\"' is not null)",
@@ -46,8 +49,9 @@ from events where {where} group by name order by count desc, name
 class UserQuery:
     """Which people, in which order.
 
-    Shape:  kind is one of KINDS, sort one of SORTS, with `-` in front for the largest first; text is looked for in ids,
-            names and addresses; properties must have these values, compared as text.
+    Shape:  kind is one of KINDS, sort one of SORTS, with `-` in front for the largest first; text is looked for in ids
+            and in the values of properties, small and capital letters alike; properties must have these values,
+            compared as text.
     """
 
     site: str
@@ -72,11 +76,15 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str
     direction = "desc" if wanted.sort.startswith("-") else "asc"
     clauses, parameters = [kind], {"site": wanted.site, "limit": wanted.limit, "offset": wanted.offset}
     if wanted.text:
-        clauses.append("instr(lower(person_id || ' ' || coalesce(properties, '')), lower(:text)) > 0")
-        parameters["text"] = wanted.text
-    for number, (name, value) in enumerate((wanted.properties or {}).items()):
-        if '"' in name:  # the one character that SQLite's paths cannot quote
-            raise BadRequest("bad_property", "A property that is asked for has no quotation mark in its name.")
+        database.create_function("tells", 3, _tells, deterministic=True)
+        clauses.append("tells(person_id, properties, :text)")
+        parameters["text"] = wanted.text.casefold()
+    properties = wanted.properties or {}
+    if len(properties) > MAX_PROPERTIES_ASKED:
+        raise BadRequest("too_many_properties", f"At most {MAX_PROPERTIES_ASKED} properties in one question.")
+    for number, (name, value) in enumerate(properties.items()):
+        if '"' in name or "\0" in name:  # what SQLite's paths cannot quote
+            raise BadRequest("bad_property", "A property that is asked for has no quotation mark or NUL in its name.")
         # true and false are words; read as values they would be 1 and 0
         clauses.append(
             f"iif(json_type(properties, :name{number}) in ('true', 'false'), json_type(properties, :name{number}),"
@@ -89,6 +97,27 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str
         f" order by {order} {direction}, person_id limit :limit offset :offset"
     )
     return [_listed(row) for row in database.execute(sql, parameters)]
+
+
+def _tells(person_id: str, properties: bytes | None, text: str) -> bool:
+    """Return whether an id or a property's value holds a text, which is folded. SQLite itself folds A to Z only."""
+    if text in person_id.casefold():
+        return True
+    # most people do not have it: then reading the JSON is spared, where the text stands in JSON as it is
+    if properties is None or (text not in properties.decode().casefold() and not _ESCAPED.search(text)):
+        return False
+    return any(text in value.casefold() for value in _values(orjson.loads(properties)))
+
+
+def _values(value: Any) -> Iterator[str]:
+    """Yield texts and numbers, however deep, and no names."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _values(each)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def describe_user(person: Person, store: Store, site: str) -> dict[str, Any]:

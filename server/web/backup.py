@@ -25,11 +25,16 @@ def operator_token(keys: Keys) -> str:
     return sign("footfall.operator", keys.cookie_key)
 
 
+def is_operator(request: Request) -> bool:
+    """Return whether the request carries the key of whoever can read the data folder."""
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return hmac.compare_digest(given.encode(), operator_token(parts_of(request).keys).encode())
+
+
 async def post_backup(request: Request) -> Response:
     """Write a backup into a new folder of the server's machine and say how large its files are."""
     parts = parts_of(request)
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), operator_token(parts.keys).encode()):
+    if not is_operator(request):
         raise NotAuthorised("wrong_key", "A backup needs the operator's key.", "Use `footfall backup`.")
     body, _ = decode(await read_body(RequestHead(request.scope), request.receive))
     target = body.get("target") if isinstance(body, dict) else None

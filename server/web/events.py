@@ -2,19 +2,17 @@
 
 import csv
 import io
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, BinaryIO
 
 import orjson
-from starlette.background import BackgroundTask
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from server.errors import BadRequest
+from server.errors import BadRequest, Unavailable
 from server.events.model import COLUMNS, Source
 from server.events.wire import decode
 from server.ingest.beacon import Beacon
@@ -24,7 +22,9 @@ from server.reports.events import list_events, stream_events, write_events
 from server.reports.filters import Filter
 from server.reports.names import list_names
 from server.storage.base import Store
+from server.storage.export_files import export_name
 from server.web.answers import JsonAnswer
+from server.web.backup import is_operator
 from server.web.beacons import events_of
 from server.web.collect import encode_outcome
 from server.web.parts import Parts
@@ -33,6 +33,7 @@ from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+CHUNK_BYTES = 256 * 1024
 _TRIAL = {"1": True, "true": True, "0": False, "false": False}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -50,7 +51,7 @@ async def post_events(request: Request) -> Response:
     value, is_odd = decode(body)
     envelope = value if isinstance(value, dict) else {}
     events = events_of(_listed(value))
-    named = envelope.get("site", site.key) if "events" in envelope else site.key
+    named = envelope.get("site", site.key)  # of the batch, or of the one event
     if named != site.key:
         raise BadRequest("other_site", f"This key writes to the site {site.key!r} only.", "Leave `site` out.")
     beacon = Beacon(site=site, source=Source.SERVER, received_ms=parts.clock(), is_trusted=True, is_odd=is_odd)
@@ -104,13 +105,14 @@ async def answer_events(request: Request, wanted: Filter) -> Response:
 
 async def get_names(request: Request) -> Response:
     """Return which events there are."""
-    wanted = read_filter(request)
+    wanted = await run_in_threadpool(with_person, request, read_filter(request))
     return JsonAnswer({"names": await run_in_threadpool(list_names, store_of(request), wanted)})
 
 
 async def get_export(request: Request) -> Response:
-    """Return all events as a file: ndjson, csv or parquet."""
-    wanted = await run_in_threadpool(with_person, request, read_filter(request))
+    """Return all events as a file: ndjson, csv or parquet; of every site with the operator's key."""
+    read = read_filter(request, sees_all=is_operator(request))
+    wanted = await run_in_threadpool(with_person, request, read)
     store = store_of(request)
     file_format = request.query_params.get("format", "ndjson")
     writers: Mapping[str, Callable[[], Any]] = {
@@ -139,24 +141,39 @@ def json_lines(store: Store, wanted: Filter) -> Iterator[bytes]:
 
 
 async def _parquet(store: Store, wanted: Filter, folder: Path) -> Response:
-    path = folder / f"export-{uuid4()}.parquet"
-    remove = partial(path.unlink, missing_ok=True)
+    file = await run_in_threadpool(_write_parquet, store, wanted, folder / export_name())
+    headers = {"content-length": str(os.fstat(file.fileno()).st_size)}
+    return _stream(_chunks(file), "application/vnd.apache.parquet", "events.parquet", headers)
+
+
+def _write_parquet(store: Store, wanted: Filter, path: Path) -> BinaryIO:
+    """Return the open file, which has no name any more: whatever ends this process or the answer, nothing is left.
+
+    Errors: Unavailable when somebody was erased meanwhile, of whom it may tell.
+    """
     try:
-        await run_in_threadpool(write_events, store, wanted, path)
-    except BaseException:
-        await run_in_threadpool(remove)
-        raise
-    return FileResponse(
-        path,
-        media_type="application/vnd.apache.parquet",
-        filename="events.parquet",
-        background=BackgroundTask(remove),
-    )
+        write_events(store, wanted, path)
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise Unavailable(
+            "erased_meanwhile", "Somebody was erased while the file was made.", "Ask again.", retry_after_s=1
+        ) from error
+    finally:
+        path.unlink(missing_ok=True)
 
 
-def _stream(lines: Iterator[bytes], media_type: str, filename: str | None = None) -> StreamingResponse:
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _stream(
+    lines: Iterator[bytes], media_type: str, filename: str | None = None, more: Mapping[str, str] | None = None
+) -> StreamingResponse:
     content: AsyncIterator[bytes] = iterate_in_threadpool(lines)
-    headers = {"content-disposition": f'attachment; filename="{filename}"'} if filename else None
+    headers = {"content-disposition": f'attachment; filename="{filename}"'} if filename else {}
+    headers |= more or {}
     return StreamingResponse(content, media_type=media_type, headers=headers)
 
 

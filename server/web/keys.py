@@ -14,7 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from server.errors import SettingsError
 from server.identity.signature import sign
 from server.settings import Settings
-from server.sites import DEFAULT_SITE, Site
+from server.sites import DEFAULT_SITE, Site, shared_keys
 from server.storage.migrations import sync_path
 
 SECRET_BYTES = 32
@@ -68,6 +68,8 @@ def complete_sites(settings: Settings, keys: Keys) -> Mapping[str, Site]:
             auth_key=site.auth_key or (keys.auth_key if is_default else _kept(folder / f"{key}.auth_key")),
             hooks=site.hooks or (settings.hooks if is_default else {}),
         )
+    if problems := shared_keys(sites.values()):
+        raise SettingsError(problems)
     return sites
 
 

@@ -53,6 +53,8 @@ class Numbers(Collector):
         yield _gauge("footfall_events_set_aside", "Of those: refused by the store, or damaged.", counts.set_aside)
         yield _counter("footfall_events_erased", "Stored events left out: of somebody erased.", counts.erased)
         yield _counter("footfall_events_replayed", "Rejected events accepted by a replay.", counts.replayed)
+        text = "Stored events that people or webhooks could not take."
+        yield _counters("footfall_events_untold", text, "follower", counts.untold)
         yield _gauge("footfall_rejected_kept", "Rejected events that can be seen.", counts.rejected_kept)
         yield _counters("footfall_rejected_dropped", "Rejected events dropped, by bound.", "bound", counts.dropped)
         oldest = counts.oldest_received_ms

@@ -13,6 +13,8 @@ from server.reports.filters import Filter
 from server.storage.base import Store
 from server.web.parts import Parts
 
+MAX_POSITION = 2**63 - 1  # SQLite's largest number
+
 
 def parts_of(request: Request) -> Parts:
     """Return the running parts of the application that answers."""
@@ -28,12 +30,13 @@ def store_of(request: Request) -> Store:
     return store
 
 
-def read_filter(request: Request, *, with_bots: bool = True) -> Filter:
+def read_filter(request: Request, *, with_bots: bool = True, sees_all: bool = False) -> Filter:
     """Return the filter of a question. Errors: NotAuthorised, BadRequest.
 
-    Shape:  a site's secret key sees its own site only; asking for another is an error.
+    Shape:  a site's secret key sees its own site only; asking for another is an error. sees_all says that whoever asks
+            has shown that they may read every site.
     """
-    own_site = parts_of(request).auth.readable_site(request)
+    own_site = None if sees_all else parts_of(request).auth.readable_site(request)
     query = request.query_params
     site = query.get("site") or own_site
     if own_site is not None and site != own_site:
@@ -59,11 +62,13 @@ def person_of(request: Request, site: str, person_id: str) -> Person | None:
 def with_person(request: Request, wanted: Filter) -> Filter:
     """Return a filter in which a user's id stands for all events of that person; blocks shortly.
 
-    An id that is unknown so far, and one that is asked for without a site, stand for themselves.
+    An id that is unknown so far stands for itself, and so does one that is asked for without saying of which site.
     """
-    if wanted.user_id is None or wanted.site is None:
+    sites = parts_of(request).sites
+    site = next(iter(sites)) if wanted.site is None and len(sites) == 1 else wanted.site
+    if wanted.user_id is None or site is None:
         return wanted
-    person = person_of(request, wanted.site, wanted.user_id)
+    person = person_of(request, site, wanted.user_id)
     if person is None or wanted.user_id not in person.user_ids:
         return wanted
     return replace(wanted, user_id=None, person=person)
@@ -80,12 +85,31 @@ def read_time(query: Mapping[str, str], name: str) -> int | None:
     return found
 
 
+def read_whole(text: str, largest: int) -> int | None:
+    """Return a whole number from 0 to the largest, None for anything else, however long it is.
+
+    The length is looked at first: reading thousands of digits takes long, and is an error of its own.
+    """
+    if len(text) > len(str(largest)) or not text.isascii() or not text.isdecimal():
+        return None
+    found = int(text)
+    return found if found <= largest else None
+
+
+def read_position(cursor: str) -> int:
+    """Return the number that a cursor is, of questions that go on from one. Errors: BadRequest."""
+    found = read_whole(cursor, MAX_POSITION)
+    if found is None:
+        raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
+    return found
+
+
 def read_limit(query: Mapping[str, str], default: int, largest: int) -> int:
     """Return `limit`. Errors: BadRequest."""
-    text = query.get("limit", str(default))
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= largest:
+    found = read_whole(query.get("limit", str(default)), largest)
+    if not found:
         raise BadRequest("bad_limit", f"limit is a whole number from 1 to {largest}.")
-    return int(text)
+    return found
 
 
 def read_names(query: Mapping[str, str], name: str, default: str) -> list[str]:

@@ -8,13 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.errors import BadRequest
-from server.events.wire import decode, read_instant, write_instant
+from server.events.wire import read_instant, write_instant
 from server.ingest.rejected import RejectedFilter
 from server.ingest.replay import Replayer
 from server.web.answers import JsonAnswer
+from server.web.pages import check_origin
 from server.web.parts import Parts
-from server.web.queries import parts_of, read_limit, read_time
-from server.web.requests import RequestHead, read_body
+from server.web.queries import parts_of, read_limit, read_position, read_time
+from server.web.requests import read_json
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -38,10 +39,15 @@ async def get_rejected(request: Request) -> Response:
 
 
 async def post_replay(request: Request) -> Response:
-    """Have rejected events go through the pipeline again, up to MAX_LIMIT of them, newest first."""
+    """Have rejected events go through the pipeline again, up to MAX_LIMIT of them, newest first.
+
+    Errors: Forbidden for another site's page, where the dashboard's cookie comes along with whatever a browser sends.
+    """
     parts = parts_of(request)
+    if "authorization" not in request.headers:
+        check_origin(request)
     own_site = _site(parts, request, None)
-    chosen, _ = decode(await read_body(RequestHead(request.scope), request.receive))
+    chosen = await read_json(request)
     if not isinstance(chosen, dict) or not set(chosen) <= _CHOICES:
         raise BadRequest("invalid_choice", f"The body is a JSON object of {', '.join(sorted(_CHOICES))}.")
     if not set(chosen) - {"dry_run", "cursor"}:
@@ -105,9 +111,7 @@ def _site(parts: Parts, request: Request, named: Any) -> str | None:
 def _cursor(cursor: Any) -> int | None:
     if not cursor:
         return None
-    if not (isinstance(cursor, str) and cursor.isascii() and cursor.isdecimal() and int(cursor) < 2**63):
-        raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
-    return int(cursor)
+    return read_position(cursor if isinstance(cursor, str) else "none")
 
 
 def _next(rows: list[dict[str, Any]], limit: int) -> str | None:

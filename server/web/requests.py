@@ -1,9 +1,14 @@
 """What web reads of a request before anything else: headers, a capped body, the client's address."""
 
+from typing import Any
+
+from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from server.errors import TooLarge
-from server.events.wire import MAX_WIRE_BYTES, unpack
+from server.errors import BadRequest, TooLarge
+from server.events.wire import MAX_WIRE_BYTES, decode, unpack
+
+_MAX_DIGITS = 20  # of a Content-Length: beyond 64 bits
 
 
 class ClientGone(Exception):
@@ -29,6 +34,20 @@ class RequestHead:
         return [value.decode("latin-1") for key, value in self._pairs if key == name]
 
 
+async def read_json(request: Request) -> Any:
+    """Return the body's value, of requests that are not events.
+
+    Errors: those of `read_body`; BadRequest for what is no JSON, and for the odd values that `decode` lets in: with
+            events they cost one of many; here there is one, and nothing it says should be guessed.
+    """
+    value, is_odd = decode(await read_body(RequestHead(request.scope), request.receive))
+    if is_odd:
+        raise BadRequest(
+            "invalid_json", "The body holds NaN, infinity, NUL, half a surrogate pair, broken UTF-8 or endless depth."
+        )
+    return value
+
+
 async def read_body(head: RequestHead, receive: Receive, limit: int = MAX_WIRE_BYTES) -> bytes:
     """Return the body, unpacked. Errors: those of `read_sent_body`; BadRequest or TooLarge from unpacking."""
     return unpack(await read_sent_body(head, receive, limit))
@@ -40,7 +59,8 @@ async def read_sent_body(head: RequestHead, receive: Receive, limit: int = MAX_W
     Errors: TooLarge as soon as more than `limit` bytes are announced or have arrived; ClientGone.
     """
     announced = head.get(b"content-length")
-    if announced is not None and announced.isdecimal() and int(announced) > limit:
+    # the length first: thousands of digits are an error of their own
+    if announced is not None and announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > limit):
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.disconnect":

@@ -11,7 +11,7 @@ from server.reports.filters import Filter
 from server.reports.overview import overview
 from server.reports.stats import count_events
 from server.web.answers import JsonAnswer
-from server.web.queries import read_filter, read_limit, read_names, store_of
+from server.web.queries import read_filter, read_limit, read_names, store_of, with_person
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
@@ -22,7 +22,8 @@ MAX_ROWS = 100
 async def get_stats(request: Request) -> Response:
     """Return rows of dimensions and metrics; events of bots only with `bots=include`."""
     query = request.query_params
-    wanted = read_filter(request, with_bots=query.get("bots") == "include")
+    read = read_filter(request, with_bots=query.get("bots") == "include")
+    wanted = await run_in_threadpool(with_person, request, read)
     metrics = read_names(query, "metrics", "events")
     dimensions = read_names(query, "dimensions", "")
     limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)

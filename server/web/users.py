@@ -11,7 +11,6 @@ from starlette.responses import Response, StreamingResponse
 
 from server.errors import BadRequest, NotFound
 from server.events.model import Source
-from server.events.wire import decode
 from server.identity.merges import Node
 from server.identity.people_file import PEOPLE_FILE, read_people
 from server.identity.person import Person
@@ -26,8 +25,8 @@ from server.storage.tombstones import Kind
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
 from server.web.hook_people import contact_visitors
-from server.web.queries import parts_of, person_of, read_filter, read_limit, store_of
-from server.web.requests import RequestHead, read_body
+from server.web.queries import parts_of, person_of, read_filter, read_limit, read_position, store_of
+from server.web.requests import read_json
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -36,19 +35,17 @@ _PROPERTY = "props."
 
 async def get_users(request: Request) -> Response:
     """Return people, by default those whom the site knows by an id or a contact, last seen first."""
+    site = _site(request)  # first of all: without a key nothing else is looked at
     query = request.query_params
     limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
-    cursor = query.get("cursor") or "0"
-    if not cursor.isascii() or not cursor.isdecimal():
-        raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
     wanted = UserQuery(
-        site=_site(request),
+        site=site,
         kind=query.get("kind") or "known",
         sort=query.get("sort") or "-last_seen",
         text=query.get("q") or None,
         properties={name.removeprefix(_PROPERTY): value for name, value in query.items() if name.startswith(_PROPERTY)},
         limit=limit + 1,
-        offset=int(cursor),
+        offset=read_position(query.get("cursor") or "0"),
     )
     users = await run_in_threadpool(_ask, request, wanted)
     following = str(wanted.offset + limit) if len(users) > limit else None
@@ -63,8 +60,10 @@ async def get_user(request: Request) -> Response:
 async def get_events(request: Request) -> Response:
     """Return one person's events: those of all their ids, also from before they were known."""
     wanted = read_filter(request)
-    person = await run_in_threadpool(_known_person, request, wanted.site or DEFAULT_SITE)
-    return await answer_events(request, _of_person(wanted, person))
+    # the site whose person it is: others may know somebody else by the same id
+    site = wanted.site or DEFAULT_SITE
+    person = await run_in_threadpool(_known_person, request, site)
+    return await answer_events(request, _of_person(replace(wanted, site=site), person))
 
 
 async def get_export(request: Request) -> Response:
@@ -175,7 +174,7 @@ def _subject(person_id: str, person: Person | None) -> dict[str, str]:
 
 
 async def _body(request: Request) -> Mapping[str, Any]:
-    value, _ = decode(await read_body(RequestHead(request.scope), request.receive))
+    value = await read_json(request)
     if not isinstance(value, dict):
         raise BadRequest("invalid_body", "The body is no JSON object.")
     return value

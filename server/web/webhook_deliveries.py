@@ -9,7 +9,7 @@ from server.errors import BadRequest
 from server.outgoing import subscriptions as kept
 from server.outgoing.outbox_file import Delivery
 from server.web.answers import JsonAnswer
-from server.web.queries import parts_of, read_limit
+from server.web.queries import parts_of, read_limit, read_position
 from server.web.webhooks import change_outbox, find_webhook, read_object, read_outbox, write_optional
 
 DEFAULT_LIMIT = 100
@@ -23,11 +23,9 @@ async def get_deliveries(request: Request) -> Response:
     state = query.get("state") or "dead"
     if state not in {"dead", "waiting"}:
         raise BadRequest("bad_state", "state is dead or waiting.")
-    after = query.get("cursor") or "0"
-    if not (after.isascii() and after.isdecimal() and int(after) < 2**63):
-        raise BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")
+    after = read_position(query.get("cursor") or "0")
     limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
-    page = kept.Page(after=int(after), limit=limit + 1, is_dead=state == "dead")
+    page = kept.Page(after=after, limit=limit + 1, is_dead=state == "dead")
     found = await read_outbox(request, lambda database: kept.list_deliveries(database, subscription, page))
     following = str(found[limit - 1].seq) if len(found) > limit else None
     return JsonAnswer({"deliveries": [_told(each) for each in found[:limit]], "next": following})

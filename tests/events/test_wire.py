@@ -100,14 +100,21 @@ def test_encode_original_keeps_every_value_that_decode_can_return(value: object)
         (NOW_MS, NOW_MS),
         (NOW_MS // 1000, NOW_MS),
         (-1, -1000),
-        ("0001-01-01T00:00:00+14:00", -62135647200000),
+        ("0001-01-01T00:00:00+00:00", -62135596800000),
+        ("9999-12-31T23:59:59.999999Z", 253402300799999),
     ],
 )
 def test_read_instant_understands(value: object, instant_ms: int) -> None:
     assert read_instant(value) == instant_ms
 
 
-@pytest.mark.parametrize("value", [None, True, "soon", "", [], {}, float("nan"), float("inf"), 1e300, "2026-13-01"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, True, "soon", "", [], {}, float("nan"), float("inf"), 1e300, "2026-13-01"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-00:01", -62135596801, 253402300800000),
+    ],
+)
 def test_read_instant_is_none_for(value: object) -> None:
     assert read_instant(value) is None
 
@@ -123,6 +130,14 @@ def test_read_instant_is_none_for(value: object) -> None:
 def test_write_instant_is_rfc_3339_with_milliseconds(instant_ms: int, text: str) -> None:
     assert write_instant(instant_ms) == text
     assert read_instant(text) == instant_ms
+
+
+@pytest.mark.parametrize(
+    ("instant_ms", "text"),
+    [(-62135647200000, "0001-01-01T00:00:00.000Z"), (2**62, "9999-12-31T23:59:59.999Z")],
+)
+def test_write_instant_tells_the_nearest_that_can_be_said(instant_ms: int, text: str) -> None:
+    assert write_instant(instant_ms) == text
 
 
 @pytest.mark.parametrize(

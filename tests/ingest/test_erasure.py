@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.settings import Settings
+from server.storage.export_files import export_name
 from server.web.parts import Parts
 from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import NOW_MS, make_batch, make_event
@@ -45,6 +46,21 @@ def files_with_canary(folder: Path) -> list[str]:
 def erase(parts: Parts) -> int:
     assert parts.writer is not None
     return parts.writer.erase("default", [("visitor", CANARY)])
+
+
+def test_an_export_that_a_kill_left_goes_with_an_erasure_and_at_the_next_start(settings: Settings) -> None:
+    left, mine = settings.data_dir / export_name(), settings.data_dir / "mine.parquet"
+    app = create_app(settings)
+    with TestClient(app) as client:
+        send(client, CANARY)
+        wait_until_stored(client)
+        left.write_bytes(CANARY.encode())
+        mine.write_bytes(b"PAR1")
+        erase(app.state.parts)
+        assert files_with_canary(settings.data_dir) == []
+    left.write_bytes(CANARY.encode())
+    with TestClient(create_app(settings)):
+        assert (left.exists(), mine.exists()) == (False, True)
 
 
 def test_no_byte_of_the_erased_is_left_while_the_server_runs(

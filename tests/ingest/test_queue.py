@@ -2,16 +2,17 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from server.errors import Unavailable
+from server.ingest import queue_file
 from server.ingest.expiry import expire_ids
 from server.ingest.queue import ENOUGH, IDS_KEPT_DAYS, Queue
-from server.ingest.queue_file import MAX_REJECTED, Record, Submission, id_key, open_database
+from server.ingest.queue_file import MAX_REJECTED, MAX_REJECTED_UNKNOWN, Record, Submission, id_key, open_database
 from server.ingest.rejected import RejectedEvent, RejectedFilter
 from tests.conftest import StandingClock
 from tests.factories import NOW_MS, make_id
@@ -42,9 +43,9 @@ def record(event_id: str | None = None, site: str = "default", event: bytes = b"
     return Record(site, event_id or make_id(), event)
 
 
-def make_rejected(number: int) -> RejectedEvent:
+def make_rejected(number: int, site: str | None = "default", code: str = "c") -> RejectedEvent:
     return RejectedEvent(
-        received_ms=number, site="default", event_id=None, source="page", code="c", message="m", payload=b"{}"
+        received_ms=number, site=site, event_id=None, source="page", code=code, message="m", payload=b"{}"
     )
 
 
@@ -206,6 +207,50 @@ async def test_rejected_events_are_kept_newest_first_and_bounded(queue: Queue) -
     assert found[0]["received_at"] == MAX_REJECTED + 499
     assert queue.list_rejected(RejectedFilter(before=found[0]["seq"]), 1)[0]["received_at"] == MAX_REJECTED + 498
     assert queue.list_rejected(RejectedFilter(site="other"), 1) == []
+
+
+async def test_whoever_fills_one_sites_list_of_rejected_events_empties_no_other(queue: Queue) -> None:
+    others = [make_rejected(1, "other"), make_rejected(2, None), make_rejected(3, "default", "damaged")]
+    await queue.submit(Submission((), others))
+    flood = [make_rejected(number) for number in range(MAX_REJECTED + 7)]
+    await queue.submit(Submission((), flood))
+    await queue.submit(Submission((), [make_rejected(MAX_REJECTED + 7)]))
+    seen = [each["received_at"] for each in queue.list_rejected(RejectedFilter(code="c"), 2 * MAX_REJECTED)]
+    assert seen == [*range(MAX_REJECTED + 7, 7, -1), 2, 1]
+    counts = queue.counts()
+    assert (counts.dropped, counts.set_aside) == ({"number": 8}, 1)
+    assert counts.rejected == {"c": MAX_REJECTED + 10, "damaged": 1}
+    assert counts.rejected_kept + counts.dropped["number"] == sum(counts.rejected.values())
+    assert counts.received == counts.accepted + counts.duplicate + sum(counts.rejected.values())
+
+
+async def test_what_named_no_known_site_has_a_small_bound_of_its_own(queue: Queue) -> None:
+    await queue.submit(Submission((), [make_rejected(1)]))
+    await queue.submit(Submission((), [make_rejected(number, None) for number in range(MAX_REJECTED_UNKNOWN + 5)]))
+    kept = [(each["site"], each["received_at"]) for each in queue.list_rejected(RejectedFilter(), 10 * MAX_REJECTED)]
+    assert kept == [*((None, number) for number in range(MAX_REJECTED_UNKNOWN + 4, 4, -1)), ("default", 1)]
+    assert queue.counts().dropped == {"number": 5}
+
+
+async def test_keeping_rejected_events_looks_into_an_index_however_many_there_are(
+    queue: Queue, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    insert = queue_file.insert_rejected
+
+    def watched(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> None:
+        database.set_trace_callback(told.append)
+        insert(database, rejected)
+        database.set_trace_callback(None)
+
+    monkeypatch.setattr(queue_file, "insert_rejected", watched)
+    await queue.submit(Submission((), [make_rejected(1), make_rejected(2, None)]))
+    questions = [sql for sql in told if sql.startswith(("select", "delete"))]
+    assert len(questions) == 4
+    for sql in questions:
+        (plan,) = rows(path, f"explain query plan {sql}")
+        assert "SEARCH rejected USING" in str(plan[3])
+        assert "INDEX rejected_by_site" in str(plan[3])
 
 
 async def test_old_ids_are_forgotten_and_young_ones_not(queue: Queue, path: Path, clock: StandingClock) -> None:

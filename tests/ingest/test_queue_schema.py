@@ -101,6 +101,26 @@ def test_ids_that_may_name_somebody_become_digests(tmp_path: Path) -> None:
     assert kept == (2_000, 14_000, "blob", "blob")
 
 
+def test_rejected_events_of_an_older_file_are_counted_by_site(tmp_path: Path) -> None:
+    path = tmp_path / "queue.sqlite"
+    with closing(open_database(path)) as database:
+        for step in queue_schema.STEPS[:3]:
+            database.executescript(step)
+        database.execute("pragma user_version = 3")
+        database.execute("insert into meta values ('queue_id', 'the-old-one')")
+        sites = ("a", None, "b", "a", None, "a")
+        codes = ("c", "c", "c", "damaged", "c", "c")
+        database.executemany(
+            "insert into rejected (received_at, source, code, message, payload, site) values"
+            " (1, 'page', ?, 'm', x'7b7d', ?)",
+            zip(codes, sites, strict=True),
+        )
+    Queue(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        numbers = [row[0] for row in database.execute("select number from rejected order by seq")]
+    assert numbers == [1, 1, 1, None, 2, 2]
+
+
 def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(old_file: Path, tmp_path: Path) -> None:
     original = old_file.read_bytes()
     killed = copies = 0

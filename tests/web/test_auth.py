@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.settings import Settings, read_settings
-from tests.factories import make_settings
+from tests.factories import make_batch, make_event, make_settings
 
 
 def sign_in(client: TestClient, password: str) -> int:
@@ -61,6 +62,28 @@ def test_the_secret_key_made_at_first_start_stays(tmp_path: Path) -> None:
         with TestClient(create_app(settings)) as client:
             key = (tmp_path / "keys" / "secret_key").read_text().strip()
             assert client.get("/api/events", headers={"authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_the_cookie_lets_no_other_sites_page_change_anything(settings: Settings) -> None:
+    app = create_app(settings)
+    changing = {"POST", "PUT", "PATCH", "DELETE"}
+    with TestClient(app) as client:
+        client.post("/collect", json=make_batch(make_event(name="")))
+        client.post("/login", data={"password": "test-password"})
+        asked = [
+            (method, route.path.replace("{id}", "x"))
+            for route in app.routes
+            if isinstance(route, Route) and route.path.startswith("/api/")
+            for method in sorted(changing & (route.methods or set()))
+        ]
+        assert len(asked) > 10
+        for method, path in asked:
+            for origin in ("https://evil.example", "null"):
+                headers = {"origin": origin, "content-type": "text/plain"}
+                answer = client.request(method, path, content='{"all": true}', headers=headers)
+                assert (method, path, answer.status_code in {401, 403}) == (method, path, True)
+        own = {"origin": "http://testserver"}
+        assert client.post("/api/rejected/replay", json={"all": True}, headers=own).status_code == 200
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(settings: Settings) -> None:

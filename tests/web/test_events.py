@@ -13,6 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from server.events.model import COLUMNS
+from server.reports.events import write_events
+from server.reports.filters import Filter
+from server.storage.base import Store
 from tests.conftest import StandingClock
 from tests.factories import NOW_MS, make_batch, make_event, make_id
 
@@ -234,6 +237,18 @@ class TestQuestions:
         file.write_bytes(client.get("/api/export?format=parquet&name=n1", headers=secret).content)
         found = duckdb.execute(f"select props->>'number' from '{file}' order by 1").fetchall()
         assert found == [("1",), ("4",), ("7",)]
+        assert list((tmp_path / "data").glob("export-*")) == []
+
+    def test_an_export_as_parquet_that_an_erasure_removes_is_asked_for_again(
+        self, client: TestClient, secret: Secret, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        def write_and_lose(store: Store, wanted: Filter, path: Path) -> None:
+            write_events(store, wanted, path)
+            assert client.delete("/api/users/somebody", headers=secret).status_code == 200
+
+        monkeypatch.setattr("server.web.events.write_events", write_and_lose)
+        answer = client.get("/api/export?format=parquet", headers=secret)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "erased_meanwhile")
         assert list((tmp_path / "data").glob("export-*")) == []
 
     def test_export_in_an_unknown_format(self, client: TestClient, secret: Secret) -> None:

@@ -35,6 +35,16 @@ def send(client: TestClient, secret: Secret) -> Callable[..., Any]:
     return post
 
 
+@pytest.mark.parametrize("wrap", [lambda event: event, lambda event: {"site": event["site"], "events": [event]}])
+def test_a_key_writes_to_its_own_site_only(
+    send: Callable[..., Any], stored: Stored, wrap: Callable[[dict[str, Any]], Any]
+) -> None:
+    answer = send(wrap({"name": "x", "site": "other"}))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "other_site")
+    assert send(wrap({"name": "x", "site": "default"})).json()["accepted"] == 1
+    assert [event["site"] for event in stored()] == ["default"]
+
+
 def test_each_event_has_its_verdict_and_a_thousand_go_in_at_once(send: Callable[..., Any], stored: Stored) -> None:
     events: list[Any] = [{"id": f"e{number}", "name": "x"} for number in range(997)]
     answer = send([*events, {"name": ""}, 7, {"id": "e0", "name": "x"}]).json()

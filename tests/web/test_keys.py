@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from server.app import create_app
 from server.errors import SettingsError
 from server.settings import Settings
+from server.sites import Site
 from server.web.keys import is_password, open_keys
-from tests.factories import make_settings
+from tests.factories import SECRET_KEY, make_settings
 
 STARTS = 6
 
@@ -33,6 +35,17 @@ def test_nothing_but_the_key_files_remains_and_only_the_owner_reads_them(bare: S
     open_keys(bare)
     files = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (bare.data_dir / "keys").iterdir()}
     assert files == dict.fromkeys(["admin_password.argon2", "auth_key", "cookie_key", "secret_key"], 0o600)
+
+
+@pytest.mark.parametrize("names", [("shop", "blog"), ("default", "blog")])
+def test_one_secret_key_for_two_sites_stops_the_start(tmp_path: Path, names: tuple[str, str]) -> None:
+    own = {site: None if site == "default" else SECRET_KEY for site in names}
+    sites = {site: Site(key=site, secret_key=key) for site, key in own.items()}
+    sites["third"] = Site(key="third", secret_key="third-secret-key-0123456789")
+    with pytest.raises(SettingsError) as stopped:
+        create_app(make_settings(tmp_path, secret_key=SECRET_KEY, sites=sites)).start()
+    (problem,) = stopped.value.problems
+    assert problem == f"the sites {', '.join(names)} have the same secret_key: each needs its own"
 
 
 @pytest.mark.parametrize("name", ["admin_password.argon2", "cookie_key", "secret_key"])

@@ -1,6 +1,7 @@
 """`/api/users`: who people are, from their first anonymous visit on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,8 +11,9 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.identity.signature import sign
 from server.settings import Settings
+from server.sites import Site
 from server.web.parts import Parts
-from tests.conftest import StandingClock
+from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import AUTH_KEY, make_batch, make_event
 
 Secret = dict[str, str]
@@ -87,6 +89,38 @@ def test_two_people_in_one_browser_have_their_own_events(collect: Ask, ask: Ask)
     collect(make_event(name="Bob's"))
     assert [each["name"] for each in ask("/api/events", user_id="ann")["events"]] == ["Ann's", "Before"]
     assert [each["name"] for each in ask("/api/users/bob/events")["events"]] == ["Bob's"]
+
+
+def test_every_question_takes_a_user_id_for_the_person(collect: Ask, ask: Ask, client: TestClient) -> None:
+    collect(make_event(name="Before"))
+    collect(auth("7"))
+    collect(make_event(name="After"))
+    collect(make_event(name="Somebody else's"), visitor_id="visitor-2")
+
+    def check(get: Ask) -> None:
+        assert [each["name"] for each in get("/api/events", user_id="7")["events"]] == ["After", "Before"]
+        assert {each["name"] for each in get("/api/events/names", user_id="7")["names"]} == {"After", "Before"}
+        assert get("/api/stats", user_id="7")["rows"] == [{"events": 2}]
+        assert get("/api/stats", user_id="7", metrics="visitors")["rows"] == [{"visitors": 1}]
+        assert get("/api/stats", user_id="nobody")["rows"] == [{"events": 0}]
+
+    check(ask)
+    client.post("/login", data={"password": "test-password"})
+    check(lambda path, **query: client.get(path, params=query).json())  # the dashboard, which has one site to ask about
+
+
+def test_without_a_site_a_person_has_the_events_of_the_site_that_knows_them(settings: Settings) -> None:
+    keys = {"default": "default-secret-0123456789", "blog": "blog-secret-key-0123456789"}
+    sites = {key: Site(key=key, secret_key=secret_key) for key, secret_key in keys.items()}
+    with TestClient(create_app(replace(settings, sites=sites))) as client:
+        for site, key in keys.items():
+            headers = {"authorization": f"Bearer {key}"}
+            assert client.post("/api/events", json={"name": f"in {site}", "user_id": "42"}, headers=headers).is_success
+        wait_until_stored(client)
+        client.post("/login", data={"password": "test-password"})
+        for path, site in (("?", "default"), ("?site=default", "default"), ("?site=blog", "blog")):
+            events = client.get(f"/api/users/42/events{path}").json()["events"]
+            assert [(event["site"], event["name"]) for event in events] == [(site, f"in {site}")]
 
 
 def test_joining_a_known_user_records_the_merge_once_and_its_values_win(
@@ -182,6 +216,34 @@ def test_the_list_knows_kinds_orders_search_and_properties(
     first = ask("/api/users", limit="3")
     assert [each["id"] for each in ask("/api/users", limit="3", cursor=first["next"])["users"]] == ["u2"]
     assert ask("/api/users", sort="shoe size")["error"]["code"] == "unknown_order"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Иван", True),
+        ("иВАН", True),
+        ("STRASSE", True),
+        ("ULICA", True),
+        ("4711", True),
+        ('say "hi', True),
+        ("two\nlines", True),
+        ("ANNA", True),
+        ("$name", False),
+        ("street", False),
+        ("true", False),
+        ("null", False),
+        ('","', False),
+    ],
+)
+def test_the_search_folds_every_alphabet_and_looks_at_values_only(
+    ask: Ask, client: TestClient, secret: Secret, text: str, found: bool
+) -> None:
+    properties = {"$name": "Иван Петров", "street": "Große Straße", "list": ["ulica"], "number": 4711, "is_new": True}
+    properties |= {"note": 'say "hi"', "more": "two\nlines", "none": None}
+    client.post("/api/users/anna/properties", json={"properties": properties}, headers=secret)
+    client.post("/api/users/ben/properties", json={"properties": {"plan": "pro"}}, headers=secret)
+    assert [each["id"] for each in ask("/api/users", q=text)["users"]] == (["anna"] if found else [])
 
 
 def test_the_export_of_one_person_holds_everything(collect: Ask, ask: Ask) -> None:
