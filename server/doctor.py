@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Literal
+from urllib.parse import urlsplit
 
 from server.enrich.client_ip import embedded_ipv4, parse_address
 from server.enrich.geo import Geo, places_in
@@ -233,7 +234,8 @@ def check_address(settings: Settings, base_url: str | None = None) -> Iterator[F
     request = urllib.request.Request(asked, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - checked above
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
-            sentences = json.load(answer)["explanation"]
+            told = json.load(answer)
+            sentences, seen = told["explanation"], told.get("origin")
     except (OSError, ValueError, KeyError, TypeError) as error:
         if base_url is not None:
             yield Finding("problem", f"{asked}: {error}", "Is that the server, and is this its data folder?")
@@ -241,6 +243,28 @@ def check_address(settings: Settings, base_url: str | None = None) -> Iterator[F
     yield Finding("ok", f"{asked} says of this very request:")
     for sentence in sentences:
         yield Finding("ok", f"  {sentence}")
+    if base_url is not None and seen is not None:
+        yield _compare_origins(base_url, seen)
+
+
+def _compare_origins(base_url: str, seen: str) -> Finding:
+    """Return whether the server knows under which address browsers ask for it: forms and cookies depend on it."""
+    asked = urlsplit(base_url.lower())
+    scheme, _, host = seen.partition("://")
+    port = {"http": ":80", "https": ":443"}[asked.scheme]
+    if asked.netloc.removesuffix(port) != host:
+        advice = (
+            "Have the proxy pass the header Host on (nginx: proxy_set_header Host $http_host), else nobody can sign in"
+            " by plain http or with an older browser."
+        )
+        return Finding("problem", f"asked as {base_url}, the server takes its address for {seen}", advice)
+    if asked.scheme != scheme:
+        advice = (
+            "Have the proxy send X-Forwarded-Proto and name it in FOOTFALL_TRUSTED_PROXIES, else the dashboard's cookie"
+            " travels by plain http too."
+        )
+        return Finding("problem", f"asked as {base_url}, the server takes this for {scheme}", advice)
+    return Finding("ok", f"  Browsers ask for it as {seen}: forms are taken and the cookie is right.")
 
 
 def base_url_of(settings: Settings) -> str:

@@ -261,7 +261,7 @@ def _schemas() -> dict[str, Json]:
 def _believed_ip() -> Json:
     hop = {"text": _TEXT, "ip": _nullable_text(), "verdict": _TEXT}
     told: Json = dict.fromkeys(("ip", "peer", "stored"), _nullable_text())
-    told |= dict.fromkeys(("why", "header"), _TEXT)
+    told |= dict.fromkeys(("why", "header", "origin"), _TEXT)
     told |= {"trusted_proxies": _list(_TEXT), "policy": {"enum": ["full", "truncated", "none"]}}
     told["headers"] = {"type": "object", "additionalProperties": _list(_TEXT)}
     told["hops"] = _list({"type": "object", "properties": hop})
