@@ -132,11 +132,11 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 
 def _snippet(chosen: argparse.Namespace) -> int:
-    from server.sites import DEFAULT_SITE
+    from server.web.keys import site_keys
     from server.web.script import Script
 
     settings = _settings(chosen)
-    known = list(settings.sites) or [DEFAULT_SITE]
+    known = site_keys(settings)
     site = chosen.site or known[0]
     if site not in known:
         raise SettingsError([f"--site: there is no site {site}; there are: {', '.join(known)}"])

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Literal
 from urllib.parse import urlsplit
 
+from server.asking import base_url_of
 from server.enrich.client_ip import embedded_ipv4, parse_address
 from server.enrich.geo import Geo, places_in
 from server.guard import most_connections
@@ -265,12 +266,6 @@ def _compare_origins(base_url: str, seen: str) -> Finding:
         )
         return Finding("problem", f"asked as {base_url}, the server takes this for {scheme}", advice)
     return Finding("ok", f"  Browsers ask for it as {seen}: forms are taken and the cookie is right.")
-
-
-def base_url_of(settings: Settings) -> str:
-    """Return where the server listens, as a program on the same machine reaches it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _kept_key(settings: Settings) -> str | None:

@@ -111,7 +111,8 @@ def test_export_says_what_is_wrong(
 
 def test_export_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", *NO_SERVER, "--data-dir", str(tmp_path)]) == 1
-    assert "no store" in capsys.readouterr().err
+    assert "no server has started" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_finds_nothing_wrong(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

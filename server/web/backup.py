@@ -15,21 +15,20 @@ from server.events.wire import decode
 from server.identity.signature import sign
 from server.ingest.backup import BackupError, Sources, make_backup
 from server.web.answers import JsonAnswer
-from server.web.keys import Keys
 from server.web.queries import parts_of, store_of
 from server.web.requests import RequestHead, read_body
 
 
-def operator_token(keys: Keys) -> str:
+def operator_token(cookie_key: str) -> str:
     """Return the key of whoever can read the data folder."""
-    return sign("footfall.operator", keys.cookie_key)
+    return sign("footfall.operator", cookie_key)
 
 
 async def post_backup(request: Request) -> Response:
     """Write a backup into a new folder of the server's machine and say how large its files are."""
     parts = parts_of(request)
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), operator_token(parts.keys).encode()):
+    if not hmac.compare_digest(given.encode(), operator_token(parts.keys.cookie_key).encode()):
         raise NotAuthorised("wrong_key", "A backup needs the operator's key.", "Use `footfall backup`.")
     body, _ = decode(await read_body(RequestHead(request.scope), request.receive))
     target = body.get("target") if isinstance(body, dict) else None
