@@ -49,6 +49,7 @@ from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.storage.duckdb import DuckDBStore
+from server.storage.folder import make_folder, tighten_files
 from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
@@ -169,7 +170,7 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
 def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | None = None) -> Parts:
     """Return the running parts: files open, threads started."""
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data_dir)
         finish_restore(settings.data_dir)
         keys = shares.keys if shares is not None else open_keys(settings)
         sites = complete_sites(settings, keys)
@@ -186,6 +187,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
     origins = Origins(queue.find_origin, is_shared=is_shared)
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=origins, ip_policy=settings.ip)
     moving = _open_store(settings, queue, clock) if settings.role != "collect" else _NOTHING_MOVES
+    tighten_files(settings.data_dir)  # also those of an older version, and where a host application's umask is looser
     return Parts(
         settings=settings,
         clock=clock,

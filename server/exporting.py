@@ -5,6 +5,7 @@ The output file gets its name when it is whole and on disk: an export that fails
 
 import os
 import shutil
+import stat
 import sys
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -122,8 +123,14 @@ def _writing(output: Path | None) -> Iterator[Path | None]:
             yield target
             return
         partial = target.with_name(target.name + ".partial")
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         try:
+            partial.touch()
+            if mode is not None:  # whoever could not read the old one shall not read the new one
+                partial.chmod(mode)
             yield partial
+            if mode is not None:  # the engine makes a file of its own
+                partial.chmod(mode)
             sync_path(partial)
             partial.replace(target)
             sync_path(target.parent)

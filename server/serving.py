@@ -24,6 +24,7 @@ from server.guard import Guard, create_guard
 from server.listening import keep, listen, live_again, take_over
 from server.restoring import READY, finish_restore, folder_in_use
 from server.settings import Settings
+from server.storage.folder import make_folder
 from server.web.express import express_protocol
 from server.web.keys import keep_password, password_file
 from server.web.parts import Parts
@@ -197,7 +198,7 @@ def hold_folder(settings: Settings) -> Iterator[None]:
     """Keep a restore away from the data folder while it is served; finish one that was begun. Errors: SettingsError."""
     with ExitStack() as held:
         try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            make_folder(settings.data_dir)
             if (settings.data_dir / READY).is_dir():
                 with folder_in_use(settings.data_dir, alone=True):  # several processes at it would lose files
                     finish_restore(settings.data_dir)

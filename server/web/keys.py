@@ -83,13 +83,24 @@ def read_secret_key(settings: Settings, site: str) -> str:
     """Return the secret key of a site for a command. Errors: BadRequest when no server has made it; SettingsError."""
     own = settings.sites[site].secret_key if site in settings.sites else None
     if site == DEFAULT_SITE:
-        return own or settings.secret_key or _made(settings, "secret_key")
-    return own or _made(settings, f"{site}.secret_key")
+        own = own or settings.secret_key
+    return own or _made(key_file(settings, site, "secret_key"))
 
 
 def read_cookie_key(settings: Settings) -> str:
     """Return the key that only whoever can read the data folder has, for a command. Errors: as `read_secret_key`."""
-    return _made(settings, "cookie_key")
+    return _made(settings.data_dir / "keys" / "cookie_key")
+
+
+def key_file(settings: Settings, site: str, name: str) -> Path:
+    """Return where a site's key is kept that the server made. Shape: name is `secret_key` or `auth_key`."""
+    return settings.data_dir / "keys" / (name if site == DEFAULT_SITE else f"{site}.{name}")
+
+
+def is_secret_set(settings: Settings, site: str, name: str) -> bool:
+    """Return whether the settings name a site's key, so that no file holds it. Shape: name as for `key_file`."""
+    own = getattr(settings.sites[site], name) if site in settings.sites else None
+    return bool(own or (site == DEFAULT_SITE and getattr(settings, name)))
 
 
 def site_keys(settings: Settings) -> list[str]:
@@ -118,18 +129,17 @@ def _password(settings: Settings) -> tuple[str, str | None]:
         return HASHER.hash(settings.admin_password), None
     path = password_file(settings)
     if path.exists():
-        return _read(path), None
+        return read_key_file(path), None
     if settings.role == "collect":
         return "", None
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     return HASHER.hash(password), password
 
 
-def _made(settings: Settings, name: str) -> str:
+def _made(path: Path) -> str:
     """Return a secret that a server has made. Errors: BadRequest, SettingsError."""
-    path = settings.data_dir / "keys" / name
     try:
-        return _read(path)
+        return read_key_file(path)
     except FileNotFoundError as error:
         hint = "Name the server's folder (--data-dir), or start the server: it makes its keys."
         raise BadRequest("no_keys", f"There is no key {path}: no server has started with it yet.", hint) from error
@@ -139,7 +149,7 @@ def _made(settings: Settings, name: str) -> str:
 
 def _kept(path: Path) -> str:
     """Return a secret from its file, which is made when it is missing."""
-    return _read(path) if path.exists() else _keep(path, secrets.token_urlsafe(SECRET_BYTES))
+    return read_key_file(path) if path.exists() else _keep(path, secrets.token_urlsafe(SECRET_BYTES))
 
 
 def _keep(path: Path, made: str) -> str:
@@ -156,11 +166,11 @@ def _keep(path: Path, made: str) -> str:
             sync_path(path.parent)
     finally:
         Path(name).unlink()
-    return _read(path)
+    return read_key_file(path)
 
 
-def _read(path: Path) -> str:
-    """Return what a file holds. Errors: SettingsError when that is nothing: everybody could guess such a key."""
+def read_key_file(path: Path) -> str:
+    """Return what a file holds. Errors: OSError; SettingsError when that is nothing, which all could guess."""
     if not (kept := path.read_text(encoding="ascii").strip()):
         raise SettingsError([f"{path} is empty: delete it, and the next start makes another"])
     return kept
