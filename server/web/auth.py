@@ -10,7 +10,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from server.errors import NotAuthorised, TooManyRequests
+from server.errors import BadRequest, NotAuthorised, TooManyRequests
 from server.settings import Settings
 from server.sites import Site
 from server.web.keys import Keys, is_password
@@ -37,7 +37,7 @@ class Auth:
         """Return the site whose secret key the request carries.
 
         Shape:  `Authorization: Bearer <key>`, or Basic with the key as user name or password.
-        Errors: NotAuthorised.
+        Errors: NotAuthorised; BadRequest when the query names another site.
         """
         given = key_of(connection.headers.get("authorization", ""))
         if not given:
@@ -47,6 +47,9 @@ class Auth:
         found = self.find_site(given)
         if found is None:
             raise NotAuthorised("wrong_key", "This is no site's secret key.", "See `footfall doctor` for where it is.")
+        named = connection.query_params.get("site") or found.key
+        if named != found.key:
+            raise BadRequest("other_site", f"This key is of the site {found.key!r} only.", "Leave `site` out.")
         return found
 
     def find_site(self, given: str) -> Site | None:

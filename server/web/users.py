@@ -31,7 +31,7 @@ from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-_PROPERTY = "props."
+PROPERTY_PREFIX = "props."
 
 
 async def get_users(request: Request) -> Response:
@@ -46,7 +46,11 @@ async def get_users(request: Request) -> Response:
         kind=query.get("kind") or "known",
         sort=query.get("sort") or "-last_seen",
         text=query.get("q") or None,
-        properties={name.removeprefix(_PROPERTY): value for name, value in query.items() if name.startswith(_PROPERTY)},
+        properties={
+            name.removeprefix(PROPERTY_PREFIX): value
+            for name, value in query.items()
+            if name.startswith(PROPERTY_PREFIX)
+        },
         limit=limit + 1,
         offset=int(cursor),
     )
