@@ -7,8 +7,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -19,12 +18,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.app import Application, create_app
 from server.connections import guarded
-from server.errors import FootfallError, SettingsError
+from server.errors import SettingsError
 from server.guard import Guard, create_guard
+from server.holding import hold_folder
 from server.listening import keep, listen, live_again, take_over
-from server.restoring import READY, finish_restore, folder_in_use
 from server.settings import Settings
-from server.storage.folder import make_folder
 from server.web.express import express_protocol
 from server.web.keys import keep_password, password_file
 from server.web.parts import Parts
@@ -121,8 +119,9 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
     def greet(parts: Parts, sockets: Sequence[socket.socket]) -> None:
         tell_where(parts, sockets[0], shows_demo=shows_demo)
 
-    sockets = take_over() or listen_as_set(settings)
-    with hold_folder(settings):
+    handed_over = take_over()
+    sockets = handed_over or listen_as_set(settings)
+    with hold_folder(settings, is_handed_over=handed_over is not None):
         return run_server(app, app, settings, greet, sockets)
 
 
@@ -191,21 +190,6 @@ def _note_refusal(app: Starlette, code: str, status: int) -> None:
     accounts.refused_requests[code] += 1
     if status:
         accounts.answers[status] += 1
-
-
-@contextmanager
-def hold_folder(settings: Settings) -> Iterator[None]:
-    """Keep a restore away from the data folder while it is served; finish one that was begun. Errors: SettingsError."""
-    with ExitStack() as held:
-        try:
-            make_folder(settings.data_dir)
-            if (settings.data_dir / READY).is_dir():
-                with folder_in_use(settings.data_dir, alone=True):  # several processes at it would lose files
-                    finish_restore(settings.data_dir)
-            held.enter_context(folder_in_use(settings.data_dir, alone=False))
-        except (OSError, FootfallError) as error:
-            raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
-        yield
 
 
 def _calm_collector() -> None:

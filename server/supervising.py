@@ -37,9 +37,10 @@ from uvicorn.config import STARTUP_FAILURE
 
 from server.app import create_app
 from server.errors import SettingsError
+from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
 from server.listening import bind
-from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, hold_folder, run_server, tell_where
+from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, run_server, tell_where
 from server.settings import Settings
 from server.web.keys import Keys, complete_sites, is_password_shown, open_keys
 from server.web.parts import Parts
