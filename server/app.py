@@ -6,6 +6,7 @@ itself with its first request then.
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -49,12 +50,13 @@ from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.storage.duckdb import DuckDBStore
 from server.storage.export_files import remove_exports
+from server.storage.folder import make_folder, tighten_files
 from server.storage.migrations import SchemaError
 from server.web.answers import error_answer, fault_answer, http_error_answer
 from server.web.auth import Auth
 from server.web.collect import Answer, Collect, take_batch
 from server.web.hooks import unusable_keys
-from server.web.keys import complete_sites, open_keys
+from server.web.keys import complete_sites, is_password_shown, keep_password, open_keys
 from server.web.parts import Parts
 from server.web.script import Script
 from server.web.shares import Shares
@@ -62,6 +64,8 @@ from server.web.shares import Shares
 GEO_CHECK_S = 30.0
 TELL_S = 0.5
 QUEUE_FILE = "queue.sqlite"
+
+log = logging.getLogger("footfall")
 
 
 class Application(Starlette):
@@ -71,8 +75,11 @@ class Application(Starlette):
     as much as the whole pipeline (measured: 22 µs a request).
     """
 
-    def __init__(self, settings: Settings, clock: Clock, shares: Shares | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, shares: Shares | None = None, *, logs_password: bool = True
+    ) -> None:
         self._settings = settings
+        self._logs_password = logs_password
         self._shares = shares
         self._clock = clock
         self._collect = Collect()
@@ -96,6 +103,8 @@ class Application(Starlette):
         """Make the parts unless they are there. Errors: SettingsError."""
         if not hasattr(self.state, "parts"):
             self.state.parts = create_parts(self._settings, self._clock, self._shares)
+            if self._logs_password:
+                _log_password(self.state.parts)
         parts: Parts = self.state.parts
         return parts
 
@@ -131,12 +140,26 @@ def _counting(answers: Counter[int], send: Send) -> Send:
     return count_and_send
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock = now_ms, shares: Shares | None = None) -> Application:
+def _log_password(parts: Parts) -> None:
+    """Tell a password that was made where no command greets anybody, then keep it."""
+    if not is_password_shown(parts.settings, parts.keys):
+        log.warning("The dashboard's password, shown only now and kept as a hash: %s", parts.keys.new_password)
+        keep_password(parts.settings, parts.keys)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    clock: Clock = now_ms,
+    shares: Shares | None = None,
+    logs_password: bool = True,
+) -> Application:
     """Return the application. Errors: SettingsError when the settings are wrong, or at start the data folder.
 
-    Shape:  shares are given where several processes do the work together, see `supervising.py`.
+    Shape:  shares are given where several processes do the work together, see `supervising.py`; a password that is
+            made goes to the log `footfall` once, unless the caller shows and keeps it.
     """
-    return Application(settings or read_settings(), clock, shares)
+    return Application(settings or read_settings(), clock, shares, logs_password=logs_password)
 
 
 @asynccontextmanager
@@ -153,7 +176,7 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
 def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | None = None) -> Parts:
     """Return the running parts: files open, threads started."""
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data_dir)
         finish_restore(settings.data_dir)
         keys = shares.keys if shares is not None else open_keys(settings)
         sites = complete_sites(settings, keys)
@@ -170,13 +193,14 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
     origins = Origins(queue.find_origin, is_shared=is_shared)
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=origins, ip_policy=settings.ip)
     moving = _open_store(settings, queue, clock) if settings.role != "collect" else _NOTHING_MOVES
+    tighten_files(settings.data_dir)  # also those of an older version, and where a host application's umask is looser
     return Parts(
         settings=settings,
         clock=clock,
         catalogue=catalogue,
         keys=keys,
         sites=sites,
-        auth=Auth(keys, sites),
+        auth=Auth(settings, keys, sites),
         script=Script(settings),
         geo=geo,
         accounts=accounts,

@@ -2,16 +2,15 @@
 
 import json
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from server.app import close_parts, create_parts
-from server.errors import BadRequest, FootfallError
+from server.asking import ask_server, folder_without_server, no_answer
+from server.errors import BadRequest, FootfallError, Unavailable
 from server.ingest.backup import BackupError, Sources, make_backup
 from server.settings import Settings
 from server.web.backup import operator_token
-from server.web.keys import open_keys
+from server.web.keys import read_cookie_key
 
 TIMEOUT_S = 3600
 
@@ -29,30 +28,27 @@ def back_up(settings: Settings, target: Path) -> int:
 
 def _ask_server(settings: Settings, target: Path) -> dict[str, int] | None:
     """Return the sizes of what the server has written, None when none runs."""
-    request = urllib.request.Request(
-        f"http://{settings.host}:{settings.port}/api/backup",
-        data=json.dumps({"target": str(target)}).encode(),
-        headers={"Authorization": f"Bearer {operator_token(open_keys(settings))}"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - http, our own address
-            sizes: dict[str, int] = json.load(answer)["files"]
-            return sizes
-    except urllib.error.HTTPError as error:
-        with error:
-            raise FootfallError("backup_failed", f"The server answered {error.code}: {error.read(500)!r}.") from error
-    except OSError:
+    token = operator_token(read_cookie_key(settings))
+    answer = ask_server(settings, "/api/backup", token, TIMEOUT_S, {"target": str(target)})
+    if answer is None:
         return None
+    with answer:
+        sizes: dict[str, int] = json.load(answer)["files"]
+    return sizes
 
 
 def _open_folder(settings: Settings, target: Path) -> dict[str, int]:
-    parts = create_parts(settings)
-    try:
-        if parts.store is None or parts.writer is None:
-            raise BadRequest("no_store", "The role `collect` has no store.", "Run it where the store is.")
-        sources = Sources(data_dir=settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
-        return make_backup(sources, target, parts.clock())
-    except BackupError as error:
-        raise FootfallError("backup_failed", str(error)) from error
-    finally:
-        close_parts(parts)
+    with folder_without_server(settings):
+        parts = create_parts(settings)
+        try:
+            if parts.store is None or parts.writer is None:
+                raise BadRequest("no_store", "The role `collect` has no store.", "Run it where the store is.")
+            sources = Sources(data_dir=settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
+            return make_backup(sources, target, parts.clock())
+        except (BackupError, OSError) as error:
+            hint = "Name a new folder where there is room."
+            raise FootfallError("backup_failed", f"No backup was made: {error}", hint) from error
+        except Unavailable as error:
+            raise no_answer(settings) from error
+        finally:
+            close_parts(parts)

@@ -11,6 +11,7 @@ from server import __version__
 from server.errors import FootfallError, SettingsError
 from server.log_lines import log_to
 from server.settings import Settings, read_settings
+from server.storage.folder import private_files
 
 EXIT_WRONG_SETTINGS = 2
 
@@ -120,23 +121,25 @@ def _serve(chosen: argparse.Namespace) -> int:
     from server.serving import serve
     from server.supervising import supervise
 
-    if chosen.workers is not None:
-        return supervise(_settings(chosen), chosen.workers, shows_demo=False)
-    return serve(_settings(chosen), shows_demo=False)
+    with private_files():
+        if chosen.workers is not None:
+            return supervise(_settings(chosen), chosen.workers, shows_demo=False)
+        return serve(_settings(chosen), shows_demo=False)
 
 
 def _demo(chosen: argparse.Namespace) -> int:
     from server.serving import serve
 
-    return serve(_settings(chosen), shows_demo=True)
+    with private_files():
+        return serve(_settings(chosen), shows_demo=True)
 
 
 def _snippet(chosen: argparse.Namespace) -> int:
-    from server.sites import DEFAULT_SITE
+    from server.web.keys import site_keys
     from server.web.script import Script
 
     settings = _settings(chosen)
-    known = list(settings.sites) or [DEFAULT_SITE]
+    known = site_keys(settings)
     site = chosen.site or known[0]
     if site not in known:
         raise SettingsError([f"--site: there is no site {site}; there are: {', '.join(known)}"])
@@ -165,13 +168,15 @@ def _replay(chosen: argparse.Namespace) -> int:
 def _backup(chosen: argparse.Namespace) -> int:
     from server.backing import back_up
 
-    return back_up(_settings(chosen), chosen.target)
+    with private_files():
+        return back_up(_settings(chosen), chosen.target)
 
 
 def _restore(chosen: argparse.Namespace) -> int:
     from server.restoring import restore
 
-    restore(chosen.source, _settings(chosen).data_dir, force=chosen.force)
+    with private_files():
+        restore(chosen.source, _settings(chosen).data_dir, force=chosen.force)
     return 0
 
 

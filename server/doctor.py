@@ -2,43 +2,24 @@
 
 import contextlib
 import json
-import os
-import shutil
-import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from statistics import median
-from typing import Literal
+from urllib.parse import urlsplit
 
+from server.asking import base_url_of
+from server.checking_folder import check_copies, check_disk, check_folder, check_fsync, check_keys
 from server.enrich.client_ip import embedded_ipv4, parse_address
 from server.enrich.geo import Geo, places_in
+from server.findings import Finding, Level, show
 from server.guard import most_connections
 from server.proxies import LIST_HEADER, UNIX_SOCKET
 from server.settings import Settings
 
-Level = Literal["ok", "note", "problem"]
-FSYNC_ROUNDS = 20
-FSYNC_BYTES = 4096
-SUSPICIOUS_FSYNC_S = 0.00002
-SLOW_FSYNC_S = 0.02
-LOW_DISK_BYTES = 1024**3
 TIMEOUT_S = 3
 OLD_GEO_DAYS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. Shape: advice says what to do, empty where nothing is to be done."""
-
-    level: Level
-    text: str
-    advice: str = ""
 
 
 Check = Callable[[Settings], Iterator[Finding]]
@@ -53,14 +34,6 @@ def examine(settings: Settings, base_url: str | None = None) -> int:
             show(finding)
             has_problem = has_problem or finding.level == "problem"
     return 1 if has_problem else 0
-
-
-def show(finding: Finding) -> None:
-    """Print a finding."""
-    mark = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}[finding.level]
-    sys.stdout.write(f"{mark}  {finding.text}\n")
-    if finding.advice:
-        sys.stdout.write(f"         -> {finding.advice}\n")
 
 
 def examine_geo(settings: Settings, addresses: Sequence[str]) -> int:
@@ -87,53 +60,6 @@ def _look_up(geo: Geo, text: str) -> Finding:
     return Finding("ok" if known else "note", f"{shown}: {', '.join(known) or 'not known'}")
 
 
-def check_folder(settings: Settings) -> Iterator[Finding]:
-    """Yield whether everything can be kept and nobody else can read the keys."""
-    folder = settings.data_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".doctor-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        yield Finding("problem", f"data folder {folder}: {error}", "Make it writable or set FOOTFALL_DATA_DIR.")
-        return
-    yield Finding("ok", f"data folder {folder.resolve()} can be written")
-    for key in sorted((folder / "keys").glob("*")):
-        if key.stat().st_mode & 0o077:
-            yield Finding("problem", f"{key} can be read by others", f"chmod 600 {key}")
-
-
-def check_disk(settings: Settings) -> Iterator[Finding]:
-    """Yield whether there is room."""
-    folder = settings.data_dir if settings.data_dir.exists() else Path()
-    free_bytes = shutil.disk_usage(folder).free
-    text = f"{free_bytes / 1024**3:.1f} GiB free"
-    if free_bytes < LOW_DISK_BYTES:
-        yield Finding("problem", text, "Free some space or set FOOTFALL_RETENTION_DAYS: a full disk refuses events.")
-    else:
-        yield Finding("ok", text)
-
-
-def check_fsync(settings: Settings) -> Iterator[Finding]:
-    """Yield how fast the disk keeps what it says it keeps, and whether that is believable."""
-    if not settings.data_dir.is_dir():
-        return
-    try:
-        duration_s = _fsync_s(settings.data_dir)
-    except OSError as error:
-        yield Finding("problem", f"fsync: {error}", "Events can be accepted only on a disk that takes them.")
-        return
-    text = f"fsync takes {duration_s * 1000:.3f} ms (median of {FSYNC_ROUNDS})"
-    if duration_s < SUSPICIOUS_FSYNC_S:
-        advice = "No disk is that fast: a memory file system, or a disk that lies. Power loss may lose events."
-        yield Finding("note", text, advice)
-    elif duration_s > SLOW_FSYNC_S:
-        yield Finding("note", text, "Every answer waits for one: a faster disk makes faster answers.")
-    else:
-        yield Finding("ok", text)
-
-
 def check_limits(settings: Settings) -> Iterator[Finding]:
     """Yield how many connections and events are taken, and what the system allows."""
     possible = most_connections()
@@ -144,13 +70,6 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", f"{settings.max_connections} connections, {settings.max_requests} requests at once")
     for whose, limit in (("network", settings.network_events_per_minute), ("site", settings.site_events_per_minute)):
         yield Finding("ok", f"events a minute of one {whose}: {'no limit' if limit is None else limit}")
-
-
-def check_copies(settings: Settings) -> Iterator[Finding]:
-    """Yield copies that changes of a format have left."""
-    for copy in sorted(settings.data_dir.glob("*.before-v*")):
-        size = f"{copy.stat().st_size / 1024**2:.0f} MiB"
-        yield Finding("note", f"{copy.name} is there, {size}", "The file as it was: remove it when all is well.")
 
 
 def check_geo(settings: Settings) -> Iterator[Finding]:
@@ -233,7 +152,8 @@ def check_address(settings: Settings, base_url: str | None = None) -> Iterator[F
     request = urllib.request.Request(asked, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - checked above
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
-            sentences = json.load(answer)["explanation"]
+            told = json.load(answer)
+            sentences, seen = told["explanation"], told.get("origin")
     except (OSError, ValueError, KeyError, TypeError) as error:
         if base_url is not None:
             yield Finding("problem", f"{asked}: {error}", "Is that the server, and is this its data folder?")
@@ -241,12 +161,28 @@ def check_address(settings: Settings, base_url: str | None = None) -> Iterator[F
     yield Finding("ok", f"{asked} says of this very request:")
     for sentence in sentences:
         yield Finding("ok", f"  {sentence}")
+    if base_url is not None and seen is not None:
+        yield _compare_origins(base_url, seen)
 
 
-def base_url_of(settings: Settings) -> str:
-    """Return where the server listens, as a program on the same machine reaches it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+def _compare_origins(base_url: str, seen: str) -> Finding:
+    """Return whether the server knows under which address browsers ask for it: forms and cookies depend on it."""
+    asked = urlsplit(base_url.lower())
+    scheme, _, host = seen.partition("://")
+    port = {"http": ":80", "https": ":443"}[asked.scheme]
+    if asked.netloc.removesuffix(port) != host:
+        advice = (
+            "Have the proxy pass the header Host on (nginx: proxy_set_header Host $http_host), else nobody can sign in"
+            " by plain http or with an older browser."
+        )
+        return Finding("problem", f"asked as {base_url}, the server takes its address for {seen}", advice)
+    if asked.scheme != scheme:
+        advice = (
+            "Have the proxy send X-Forwarded-Proto and name it in FOOTFALL_TRUSTED_PROXIES, else the dashboard's cookie"
+            " travels by plain http too."
+        )
+        return Finding("problem", f"asked as {base_url}, the server takes this for {scheme}", advice)
+    return Finding("ok", f"  Browsers ask for it as {seen}: forms are taken and the cookie is right.")
 
 
 def _kept_key(settings: Settings) -> str | None:
@@ -261,21 +197,9 @@ def _kept_key(settings: Settings) -> str | None:
     return None
 
 
-def _fsync_s(folder: Path) -> float:
-    path = folder / f".doctor-{os.getpid()}"
-    durations = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(FSYNC_ROUNDS):
-            file.write(b"\0" * FSYNC_BYTES)
-            start = time.perf_counter()
-            os.fsync(file.fileno())
-            durations.append(time.perf_counter() - start)
-    path.unlink()
-    return median(durations)
-
-
 _CHECKS: tuple[Check, ...] = (
     check_folder,
+    check_keys,
     check_disk,
     check_fsync,
     check_limits,

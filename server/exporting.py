@@ -1,85 +1,105 @@
-"""`footfall export`: asks the running server, because the store's file has one owner; without one opens the file."""
+"""`footfall export`: asks the running server, because the store's file has one owner; without one opens the file.
 
+The output file gets its name when it is whole and on disk: an export that fails leaves what was there.
+"""
+
+import os
 import shutil
+import stat
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Mapping
-from http.client import HTTPResponse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
 
-from server.errors import BadRequest, FootfallError
+import duckdb
+
+from server.asking import ask_server, folder_without_server, no_answer
+from server.errors import BadRequest, FootfallError, Unavailable
 from server.events.wire import read_instant
 from server.reports.events import write_events
 from server.reports.filters import Filter
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
+from server.storage.migrations import SchemaError, sync_path
 from server.web.backup import operator_token
 from server.web.events import csv_lines, json_lines
-from server.web.keys import complete_sites, open_keys
+from server.web.keys import read_cookie_key, read_secret_key, site_keys
 
 TIMEOUT_S = 30
 CHUNK_BYTES = 256 * 1024
+STORE_FILE = "events.duckdb"
 
 
 def export(settings: Settings, file_format: str, output: Path | None, filters: Mapping[str, str]) -> int:
-    """Write all events that match, return the exit status. Errors: BadRequest, FootfallError."""
+    """Write all events that match, return the exit status. Errors: FootfallError, SettingsError."""
     if file_format == "parquet" and output is None:
         raise BadRequest("no_file", "Parquet is binary.", "Name a file: --output events.parquet")
-    answer = _ask_server(settings, file_format, filters)
-    if answer is not None:
-        with answer, _open(output) as target:
-            shutil.copyfileobj(answer, target, CHUNK_BYTES)
+    wanted = _read_filter(filters)
+    answer = _ask(settings, file_format, filters)
+    if answer is None:
+        _export_file(settings, file_format, output, wanted)
         return 0
-    _export_file(settings, file_format, output, filters)
+    with answer, _writing(output) as path, _open(path) as target:
+        try:
+            shutil.copyfileobj(answer, target, CHUNK_BYTES)
+        except (HTTPException, ConnectionError, TimeoutError) as error:
+            raise FootfallError("cut_off", f"The server's answer was cut off: {error!r}.", "See its log.") from error
     return 0
 
 
-def _ask_server(settings: Settings, file_format: str, filters: Mapping[str, str]) -> HTTPResponse | None:
+def _ask(settings: Settings, file_format: str, filters: Mapping[str, str]) -> HTTPResponse | None:
     """Return the answer of the server that runs with these settings, None when none does."""
-    keys = open_keys(settings)
-    sites = complete_sites(settings, keys)
-    if "site" in filters and filters["site"] not in sites:
-        raise BadRequest("unknown_site", f"There is no site {filters['site']!r}.")
-    # without a site all of them, as without a server; no site's own key sees the others
-    key = sites[filters["site"]].secret_key if "site" in filters else operator_token(keys)
-    query = urllib.parse.urlencode({**filters, "format": file_format})
-    request = urllib.request.Request(
-        f"http://{settings.host}:{settings.port}/api/export?{query}",
-        headers={"Authorization": f"Bearer {key}"},
-    )
+    if "site" in filters and filters["site"] not in (known := site_keys(settings)):
+        raise BadRequest("unknown_site", f"There is no site {filters['site']!r}; there are: {', '.join(known)}.")
     try:
-        answer: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310 - as above
-    except urllib.error.HTTPError as error:
-        with error:
-            raise FootfallError("export_failed", f"The server answered {error.code}: {error.read(500)!r}.") from error
-    except OSError:
-        return None
-    return answer
+        # without a site all of them, as without a server; no site's own key sees the others
+        site = filters.get("site")
+        key = read_secret_key(settings, site) if site else operator_token(read_cookie_key(settings))
+    except BadRequest:
+        if (settings.data_dir / STORE_FILE).exists():  # a server whose key is in its environment alone
+            return None
+        raise
+    query = urllib.parse.urlencode({**filters, "format": file_format})
+    return ask_server(settings, f"/api/export?{query}", key, TIMEOUT_S)
 
 
-def _export_file(settings: Settings, file_format: str, output: Path | None, filters: Mapping[str, str]) -> None:
-    wanted = Filter(
+def _export_file(settings: Settings, file_format: str, output: Path | None, wanted: Filter) -> None:
+    path = settings.data_dir / STORE_FILE
+    if not path.exists():
+        raise BadRequest("no_store", f"There is no store in {settings.data_dir}.", "Name the folder: --data-dir")
+    with folder_without_server(settings):
+        try:
+            store = DuckDBStore(path)
+        except (OSError, duckdb.Error, SchemaError) as error:
+            raise FootfallError("no_store", f"{path} cannot be opened: {error}", "See `footfall doctor`.") from error
+        try:
+            with _writing(output) as target:
+                _write(store, file_format, target, wanted)
+        except Unavailable as error:  # by a program that does not hold the folder's lock
+            raise no_answer(settings) from error
+        finally:
+            store.close()
+
+
+def _write(store: DuckDBStore, file_format: str, path: Path | None, wanted: Filter) -> None:
+    if file_format == "parquet" and path is not None:
+        write_events(store, wanted, path)
+        return
+    lines = csv_lines(store, wanted) if file_format == "csv" else json_lines(store, wanted)
+    with _open(path) as target:
+        target.writelines(lines)
+
+
+def _read_filter(filters: Mapping[str, str]) -> Filter:
+    return Filter(
         site=filters.get("site"),
         name=filters.get("name"),
         since_ms=_instant(filters.get("since")),
         until_ms=_instant(filters.get("until")),
     )
-    path = settings.data_dir / "events.duckdb"
-    if not path.exists():
-        raise BadRequest("no_store", f"There is no store in {settings.data_dir}.", "Name the folder: --data-dir")
-    store = DuckDBStore(path)
-    try:
-        if file_format == "parquet" and output is not None:
-            write_events(store, wanted, output)
-            return
-        lines = csv_lines(store, wanted) if file_format == "csv" else json_lines(store, wanted)
-        with _open(output) as target:
-            target.writelines(lines)
-    finally:
-        store.close()
 
 
 def _instant(text: str | None) -> int | None:
@@ -91,5 +111,37 @@ def _instant(text: str | None) -> int | None:
     return found
 
 
-def _open(output: Path | None) -> BinaryIO:
-    return output.open("wb") if output is not None else open(sys.stdout.fileno(), "wb", closefd=False)
+@contextmanager
+def _writing(output: Path | None) -> Iterator[Path | None]:
+    """Yield where to write; the file gets its name when all is written and on disk, else none of it remains.
+
+    Shape:  None is standard output, which is written as it is, and so is what is no file, such as a pipe.
+    Errors: FootfallError where it cannot be written.
+    """
+    target = output.resolve() if output is not None else None  # a link stays a link
+    try:
+        if target is None or (target.exists() and not target.is_file()):
+            yield target
+            return
+        partial = target.with_name(target.name + ".partial")
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        try:
+            partial.touch()
+            if mode is not None:  # whoever could not read the old one shall not read the new one
+                partial.chmod(mode)
+            yield partial
+            if mode is not None:  # the engine makes a file of its own
+                partial.chmod(mode)
+            sync_path(partial)
+            partial.replace(target)
+            sync_path(target.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, duckdb.IOException) as error:
+        shown = output if output is not None else "standard output"
+        hint = "Name a file in a folder that can be written and has room; what was there is as it was."
+        raise FootfallError("cannot_write", f"{shown} cannot be written: {error}.", hint) from error
+
+
+def _open(path: Path | None) -> BinaryIO:
+    return path.open("wb") if path is not None else os.fdopen(sys.stdout.fileno(), "wb", closefd=False)

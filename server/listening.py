@@ -3,9 +3,10 @@
 While nobody accepts, connections wait in the socket's backlog instead of being refused; so a restart fails no request.
 The way to hand sockets on is systemd's (https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html):
 descriptors from 3 on, LISTEN_FDS tells how many, LISTEN_PID for which process. They are no settings: no person writes
-them. Called by serving.
+them. Called by serving and supervising.
 """
 
+import errno
 import os
 import socket
 import sys
@@ -13,6 +14,50 @@ from collections.abc import Sequence
 
 FIRST_DESCRIPTOR = 3
 _COUNT, _PROCESS, _NAMES = "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"
+
+
+def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
+    """Return sockets that listen on all addresses of a host. Errors: OSError, when one of them is taken.
+
+    Shape:  an address that this machine does not have is left out where it has another of them: `localhost` is two.
+    """
+    found: list[socket.socket] = []
+    missing: OSError | None = None
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in addresses):
+        try:
+            found.append(bind(family, address, backlog, is_v6_only=True))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                for each in found:
+                    each.close()
+                raise
+            missing = error
+    if not found:
+        raise missing or OSError(f"{host} has no address")
+    return found
+
+
+def bind(
+    family: int, address: tuple[object, ...], backlog: int, *, is_shared: bool = False, is_v6_only: bool = False
+) -> socket.socket:
+    """Return a socket that listens. Errors: OSError.
+
+    Shape:  is_shared lets others of this user listen beside it, is_v6_only leaves IPv4 to another socket.
+    """
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if is_v6_only and family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(address)
+        listening.listen(backlog)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def take_over() -> list[socket.socket] | None:

@@ -2,53 +2,57 @@
 
 import json
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from server.asking import ask_server, base_url_of
 from server.errors import BadRequest, FootfallError
 from server.settings import Settings
-from server.web.keys import complete_sites, open_keys
+from server.web.keys import read_secret_key, site_keys
 
 TIMEOUT_S = 600
 
 
 def replay(settings: Settings, chosen: Mapping[str, Any], site: str | None) -> int:
-    """Replay what was chosen and print what became of it; return the exit status. Errors: FootfallError.
+    """Replay what was chosen and print what became of it; return the exit status. Errors: FootfallError, SettingsError.
 
-    Shape:  chosen is the body of `POST /api/rejected/replay`; status 1 says that some are still rejected.
+    Shape:  chosen is the body of `POST /api/rejected/replay`; status 1 says that some are still rejected, or that
+            ids were named and some of them are nobody's.
     """
-    sites = complete_sites(settings, open_keys(settings))
+    sites = site_keys(settings)
     if site is not None and site not in sites:
-        raise BadRequest("unknown_site", f"There is no site {site!r}.")
-    remaining = 0
-    for key in [site] if site is not None else sites:
+        raise BadRequest("unknown_site", f"There is no site {site!r}; there are: {', '.join(sites)}.")
+    keys = {key: read_secret_key(settings, key) for key in ([site] if site is not None else sites)}
+    remaining = found = 0
+    for key, secret_key in keys.items():
         body = dict(chosen)
         while True:
-            told = _ask(settings, body, sites[key].secret_key or "")
+            told = _ask(settings, body, secret_key)
+            _tell(key, told)
             remaining += len(told["rejected"])
-            sys.stdout.write(f"{key}: {told['accepted']} accepted, {told['duplicate']} duplicate\n")
-            for each in told["rejected"]:
-                sys.stdout.write(f"  {each['rejected_id']} {each['id']!r}: {each['code']}: {each['message']!r}\n")
+            found += told["accepted"] + told["duplicate"] + len(told["rejected"])
             if told["next"] is None:
                 break
             body["cursor"] = told["next"]
-    return 1 if remaining else 0
+    missing = len(set(chosen.get("ids", []))) - found
+    if missing > 0:
+        sys.stdout.write(
+            f"{missing} of the ids named no rejected event; GET /api/rejected lists those that there are\n"
+        )
+    return 1 if remaining or missing > 0 else 0
+
+
+def _tell(site: str, told: Mapping[str, Any]) -> None:
+    sys.stdout.write(f"{site}: {told['accepted']} accepted, {told['duplicate']} duplicate\n")
+    for each in told["rejected"]:
+        sys.stdout.write(f"  {each['rejected_id']} {each['id']!r}: {each['code']}: {each['message']!r}\n")
 
 
 def _ask(settings: Settings, body: Mapping[str, Any], secret_key: str) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"http://{settings.host}:{settings.port}/api/rejected/replay",
-        data=json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {secret_key}"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - http, our own address
-            told: dict[str, Any] = json.load(answer)
-            return told
-    except urllib.error.HTTPError as error:
-        with error:
-            raise FootfallError("replay_failed", f"The server answered {error.code}: {error.read(500)!r}.") from error
-    except OSError as error:
-        raise FootfallError("no_server", f"No server answers: {error}.", "Start it: it owns the store.") from error
+    answer = ask_server(settings, "/api/rejected/replay", secret_key, TIMEOUT_S, body)
+    if answer is None:
+        hint = "Start it: it owns the store; or name its --host and --port."
+        raise FootfallError("no_server", f"No server answers at {base_url_of(settings)}.", hint)
+    with answer:
+        told: dict[str, Any] = json.load(answer)
+    return told

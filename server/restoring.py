@@ -17,6 +17,7 @@ import orjson
 
 from server.errors import FootfallError
 from server.storage.files import sha256_of
+from server.storage.folder import make_folder
 from server.storage.migrations import sync_path
 from server.storage.tombstones import FILE_NAME, merge_tombstones, read_tombstones
 
@@ -52,7 +53,7 @@ def restore(source: Path, data_dir: Path, *, force: bool) -> None:
     start.
     """
     files = _checked_manifest(source)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(data_dir)
     with folder_in_use(data_dir, alone=True):
         finish_restore(data_dir)
         used = [name for name in _OWNED if (data_dir / name).exists()]

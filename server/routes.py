@@ -3,10 +3,6 @@
 What is not here does not exist.
 """
 
-from collections.abc import Awaitable, Callable
-
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from server.settings import Settings
@@ -30,10 +26,9 @@ from server.web import (
     webhook_deliveries,
     webhooks,
 )
+from server.web.parameters import Endpoint, checked
 from server.web.relay import Relay
 from server.web.shares import Shares
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_routes(settings: Settings, shares: Shares | None = None) -> list[BaseRoute]:
@@ -104,4 +99,6 @@ def _api() -> list[BaseRoute]:
 
 def _both(path: str, endpoint: Endpoint, method: str = "GET") -> list[BaseRoute]:
     """Return the route with and without a slash at its end: a redirect would lose a preflighted request."""
+    if path.startswith("/api/"):
+        endpoint = checked(path, endpoint, method)
     return [Route(path, endpoint, methods=[method]), Route(path + "/", endpoint, methods=[method])]

@@ -1,13 +1,13 @@
 """Running the server: uvicorn with uvloop and httptools, and what a person reads when it starts."""
 
 import asyncio
+import errno
 import gc
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -18,12 +18,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.app import Application, create_app
 from server.connections import guarded
-from server.errors import FootfallError, SettingsError
+from server.errors import SettingsError
 from server.guard import Guard, create_guard
-from server.listening import keep, live_again, take_over
-from server.restoring import READY, finish_restore, folder_in_use
+from server.holding import hold_folder
+from server.listening import keep, listen, live_again, take_over
 from server.settings import Settings
 from server.web.express import express_protocol
+from server.web.keys import keep_password, password_file
 from server.web.parts import Parts
 
 GRACE_S = 10
@@ -109,14 +110,36 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, shows_demo: bool) -> int:
-    """Serve until told to stop; return the exit status. Errors: SettingsError."""
-    app = create_app(settings)
+    """Serve until told to stop; return the exit status. Errors: SettingsError.
+
+    The port comes first: a start that fails for it makes no keys.
+    """
+    app = create_app(settings, logs_password=False)
 
     def greet(parts: Parts, sockets: Sequence[socket.socket]) -> None:
         tell_where(parts, sockets[0], shows_demo=shows_demo)
 
-    with hold_folder(settings):
-        return run_server(app, app, settings, greet)
+    handed_over = take_over()
+    sockets = handed_over or listen_as_set(settings)
+    with hold_folder(settings, is_handed_over=handed_over is not None):
+        return run_server(app, app, settings, greet, sockets)
+
+
+def listen_as_set(settings: Settings) -> list[socket.socket]:
+    """Return sockets that listen where the settings say. Errors: SettingsError."""
+    try:
+        return listen(settings.host, settings.port, BACKLOG)
+    except OSError as error:
+        raise cannot_listen(settings, error) from error
+
+
+def cannot_listen(settings: Settings, error: OSError) -> SettingsError:
+    """Return what a person reads where nothing can listen, and what to do about it."""
+    advice = ""
+    if error.errno == errno.EADDRINUSE:
+        advice = "; something listens there already, perhaps another Footfall: stop it, or set FOOTFALL_PORT (--port)"
+    where = f"{settings.host} port {settings.port}"
+    return SettingsError([f"FOOTFALL_HOST, FOOTFALL_PORT: cannot listen on {where}: {error.strerror or error}{advice}"])
 
 
 def run_server(
@@ -124,12 +147,12 @@ def run_server(
     asgi: ASGIApp,
     settings: Settings,
     greet: Greet,
-    handed_over: tuple[socket.socket, int] | None = None,
+    sockets: list[socket.socket],
+    lifeline: int | None = None,
 ) -> int:
     """Serve an application until told to stop; return the exit status. Errors: SettingsError.
 
-    Shape:  asgi is the application or what stands in front of it; handed_over are a socket that listens already and
-            the server's lifeline, None listens where the settings say.
+    Shape:  asgi is the application or what stands in front of it; sockets listen already; lifeline as for `_Server`.
     """
     guard = create_guard(settings, partial(_note_refusal, app))
     config = uvicorn.Config(
@@ -147,7 +170,6 @@ def run_server(
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
     )
-    sockets, lifeline = ([handed_over[0]], handed_over[1]) if handed_over else (take_over(), None)
     server = _Server(config, app, greet, guard, lifeline)
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -170,21 +192,6 @@ def _note_refusal(app: Application, code: str, status: int) -> None:
         accounts.answers[status] += 1
 
 
-@contextmanager
-def hold_folder(settings: Settings) -> Iterator[None]:
-    """Keep a restore away from the data folder while it is served; finish one that was begun. Errors: SettingsError."""
-    with ExitStack() as held:
-        try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
-            if (settings.data_dir / READY).is_dir():
-                with folder_in_use(settings.data_dir, alone=True):  # several processes at it would lose files
-                    finish_restore(settings.data_dir)
-            held.enter_context(folder_in_use(settings.data_dir, alone=False))
-        except (OSError, FootfallError) as error:
-            raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
-        yield
-
-
 def _calm_collector() -> None:
     """Have the garbage collector look seldom, and never at what the start has made.
 
@@ -198,10 +205,14 @@ def _calm_collector() -> None:
 
 
 def tell_where(parts: Parts, listening: socket.socket, *, shows_demo: bool) -> None:
-    """Print where the server listens, and what a person needs to begin."""
+    """Print where the server listens, and what a person needs to begin; keep a password that was made.
+
+    Errors: OSError, SettingsError.
+    """
     host, port = listening.getsockname()[:2]
     sys.stdout.write(_greeting(parts, host, port, shows_demo=shows_demo))
     sys.stdout.flush()
+    keep_password(parts.settings, parts.keys)  # now that it was shown
 
 
 def _greeting(parts: Parts, host: str, port: int, *, shows_demo: bool) -> str:
@@ -222,5 +233,6 @@ def _password(parts: Parts) -> str:
         return f"{parts.keys.new_password}   (shown only now; kept as a hash)"
     if parts.settings.admin_password is not None:
         return "as set by FOOTFALL_ADMIN_PASSWORD"
-    file = parts.settings.data_dir / "keys" / "admin_password.argon2"
-    return f"as shown at the first start (forgotten? delete {file} and start again)"
+    if parts.settings.role == "collect":
+        return "is the business of the server with the role `app`"
+    return f"as shown at the first start (forgotten? delete {password_file(parts.settings)} and start again)"

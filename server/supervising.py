@@ -37,10 +37,12 @@ from uvicorn.config import STARTUP_FAILURE
 
 from server.app import create_app
 from server.errors import SettingsError
+from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
-from server.serving import BACKLOG, GRACE_S, RESTART, hold_folder, run_server, tell_where
+from server.listening import bind
+from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, run_server, tell_where
 from server.settings import Settings
-from server.web.keys import Keys, complete_sites, open_keys
+from server.web.keys import Keys, complete_sites, is_password_shown, open_keys
 from server.web.parts import Parts
 from server.web.relay import Behind
 from server.web.shares import Shares
@@ -186,22 +188,27 @@ class _Supervisor:
                 other.close()
         shares = self._shares
         shares.live_wire.watch(is_watched=False)  # a predecessor may have died with watchers
-        app = create_app(replace(self._settings, role="app", drain_s=0), shares=shares)  # the collectors drain
+        app = create_app(
+            replace(self._settings, role="app", drain_s=0), shares=shares, logs_password=False
+        )  # the collectors drain
 
         def greet(parts: Parts, _: Sequence[socket.socket]) -> None:
-            if self._answering.starts == 0:
+            # a predecessor may have died before it told the password
+            if self._answering.starts == 0 or not is_password_shown(self._settings, shares.keys):
                 tell_where(parts, public, shows_demo=self._shows_demo)
             public.close()
 
-        return run_server(app, Behind(app), self._settings, greet, (self._inner, self._lifeline))
+        return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
 
     def _collect(self, number: int) -> int:
         own = self._listening[number]
         for other in (*self._listening, self._inner):
             if other is not own:
                 other.close()
-        app = create_app(replace(self._settings, role="collect"), shares=replace(self._shares, slot=number))
-        return run_server(app, app, self._settings, lambda _parts, _sockets: None, (own, self._lifeline))
+        app = create_app(
+            replace(self._settings, role="collect"), shares=replace(self._shares, slot=number), logs_password=False
+        )
+        return run_server(app, app, self._settings, lambda _parts, _sockets: None, [own], self._lifeline)
 
     def _stop(self, status: int) -> int:
         """End all in order."""
@@ -248,18 +255,8 @@ def _listen(settings: Settings, count: int) -> list[socket.socket]:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         if not sys.platform.startswith("linux"):
-            return [_bound(family, address, is_shared=False)] * count
-        first = _bound(family, address, is_shared=True)
-        return [first, *(_bound(family, first.getsockname(), is_shared=True) for _ in range(count - 1))]
+            return [bind(family, address, BACKLOG)] * count
+        first = bind(family, address, BACKLOG, is_shared=True)
+        return [first, *(bind(family, first.getsockname(), BACKLOG, is_shared=True) for _ in range(count - 1))]
     except OSError as error:
-        raise SettingsError([f"FOOTFALL_HOST, FOOTFALL_PORT: cannot listen there: {error}"]) from error
-
-
-def _bound(family: int, address: tuple[object, ...], *, is_shared: bool) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if is_shared:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listening.bind(address)
-    listening.listen(BACKLOG)
-    return listening
+        raise cannot_listen(settings, error) from error

@@ -111,7 +111,8 @@ def test_export_says_what_is_wrong(
 
 def test_export_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", *NO_SERVER, "--data-dir", str(tmp_path)]) == 1
-    assert "no store" in capsys.readouterr().err
+    assert "no server has started" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_finds_nothing_wrong(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,11 +128,30 @@ def test_doctor_finds_keys_that_others_can_read(data_dir: Path, capsys: pytest.C
     assert "chmod 600" in capsys.readouterr().out
 
 
+def test_doctor_names_the_files_of_keys_and_finds_what_is_wrong_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTFALL_AUTH_KEY", "an-auth-key-of-the-settings")
+    keys = tmp_path / "keys"
+    with TestClient(create_app(make_settings(tmp_path, secret_key=None, admin_password=None))):
+        pass
+    (keys / "cookie_key").write_text("\n")
+    (keys / "admin_password.argon2").unlink()
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert f"ok       secret key of the site `default`: in {keys / 'secret_key'}" in told
+    assert "ok       auth key of the site `default`: as set by FOOTFALL_AUTH_KEY" in told
+    assert f"PROBLEM  key of the dashboard's cookie: {keys / 'cookie_key'} is empty" in told
+    assert f"note     the password's hash: there is no {keys / 'admin_password.argon2'}" in told
+    assert (keys / "secret_key").read_text().strip() not in told
+
+
 def test_doctor_finds_copies_and_too_few_files(
     data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / "queue.sqlite.before-v2").write_bytes(b"x" * 3 * 1024**2)
+    (data_dir / "queue.sqlite.before-v2").chmod(0o600)
     monkeypatch.setattr(doctor, "most_connections", lambda: 384)
     assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 0
     told = capsys.readouterr().out

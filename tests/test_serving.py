@@ -1,13 +1,20 @@
 """What happens to the data folder before it is served."""
 
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from server.errors import SettingsError
+from server.holding import SERVING_FILE, hold_folder
 from server.restoring import READY, folder_in_use
-from server.serving import hold_folder
 from server.settings import Settings
+from tests.real_server import start_server
 
 
 @pytest.fixture
@@ -30,3 +37,60 @@ def test_a_restore_that_was_begun_is_not_finished_under_another_server(settings:
     with folder_in_use(begun, alone=False), pytest.raises(SettingsError, match="in use"), hold_folder(settings):
         pass
     assert not (begun / "queue.sqlite").exists()
+
+
+def test_a_second_server_on_the_folder_is_refused_with_the_way_out(settings: Settings) -> None:
+    expected = rf"another Footfall \(PID {os.getpid()}\) serves .*FOOTFALL_ROLE=collect"
+    for role in ("all", "app"):
+        with hold_folder(settings), pytest.raises(SettingsError, match=expected):
+            hold_folder(replace(settings, role=role)).__enter__()
+    with hold_folder(settings):
+        pass  # the lock has ended with its holder
+
+
+def test_collectors_join_a_server(settings: Settings) -> None:
+    collector = replace(settings, role="collect")
+    with hold_folder(replace(settings, role="app")), hold_folder(collector), hold_folder(collector):
+        assert (settings.data_dir / SERVING_FILE).read_text() == f"{os.getpid()}\n"
+
+
+def test_a_server_that_was_handed_its_sockets_waits_for_its_predecessor(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ExitStack()
+    before.enter_context(hold_folder(settings))
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        before.close()
+
+    monkeypatch.setattr("server.holding.time.sleep", sleep)
+    with hold_folder(settings, is_handed_over=True):
+        assert len(waits) == 1
+
+
+def test_the_children_of_a_dead_server_are_waited_for_but_not_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.holding.PATIENCE_S", 0.2)
+    with hold_folder(settings):
+        child = subprocess.Popen([sys.executable, "-c", ""])
+        child.wait()
+        (settings.data_dir / SERVING_FILE).write_text(f"{child.pid}\n")
+        start = time.monotonic()
+        with pytest.raises(SettingsError, match=f"PID {child.pid}"), hold_folder(settings):
+            pass
+        assert time.monotonic() - start >= 0.2
+
+
+def test_a_second_real_server_says_who_has_the_folder(tmp_path: Path) -> None:
+    first = start_server(tmp_path / "data")
+    try:
+        with pytest.raises(RuntimeError, match=rf"another Footfall \(PID {first.process.pid}\) serves"):
+            start_server(tmp_path / "data")
+        with pytest.raises(RuntimeError, match=rf"another Footfall \(PID {first.process.pid}\) serves"):
+            start_server(tmp_path / "data", command=("-m", "server", "serve", "--workers", "1"))
+        assert first.get("/health/ready").status == 200
+    finally:
+        first.kill()

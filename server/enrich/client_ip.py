@@ -124,7 +124,7 @@ def _from_peer(peer: str | None, why: str) -> ClientIp:
 @lru_cache(maxsize=2048)
 def _resolve(peer: str | None, lines: tuple[str, ...], trusted: Trusted, header: str) -> ClientIp:
     address = parse_address(peer) if peer else None
-    if not (UNIX_SOCKET in trusted if not peer else address and _is_trusted(address, trusted)):
+    if not is_trusted_peer(peer, trusted):
         return _from_peer(peer, f"it is no trusted proxy, {header} ignored")
     if not lines:
         return _from_peer(peer, f"a trusted proxy that sent no {header}")
@@ -135,7 +135,15 @@ def _resolve(peer: str | None, lines: tuple[str, ...], trusted: Trusted, header:
     return _single(address, lines, header)
 
 
-def _is_trusted(address: Address, trusted: Trusted) -> bool:
+def is_trusted_peer(peer: str | None, trusted: Sequence[Network]) -> bool:
+    """Return whether whoever holds the connection is a trusted proxy. Shape: peer as for `resolve_client_ip`."""
+    if not peer:
+        return UNIX_SOCKET in trusted
+    address = parse_address(peer)
+    return address is not None and _is_trusted(address, trusted)
+
+
+def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
     return any(network.holds(address) for network in trusted)
 
 

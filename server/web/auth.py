@@ -4,15 +4,17 @@ import base64
 import hmac
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from server.errors import NotAuthorised, TooManyRequests
+from server.errors import BadRequest, NotAuthorised, TooManyRequests
+from server.settings import Settings
 from server.sites import Site
 from server.web.keys import Keys, is_password
+from server.web.outside import outside_of
 
 COOKIE = "footfall_session"
 SESSION_MAX_AGE_S = 14 * 24 * 3600
@@ -23,7 +25,8 @@ TRIES_WINDOW_S = 60
 class Auth:
     """Checks keys, the password and the cookie; counts wrong passwords."""
 
-    def __init__(self, keys: Keys, sites: Mapping[str, Site]) -> None:
+    def __init__(self, settings: Settings, keys: Keys, sites: Mapping[str, Site]) -> None:
+        self._settings = settings
         self._sites = sites
         self._password_hash = keys.password_hash
         # a new password ends all sessions, a restart none
@@ -34,7 +37,7 @@ class Auth:
         """Return the site whose secret key the request carries.
 
         Shape:  `Authorization: Bearer <key>`, or Basic with the key as user name or password.
-        Errors: NotAuthorised.
+        Errors: NotAuthorised; BadRequest when the query names another site.
         """
         given = key_of(connection.headers.get("authorization", ""))
         if not given:
@@ -44,6 +47,9 @@ class Auth:
         found = self.find_site(given)
         if found is None:
             raise NotAuthorised("wrong_key", "This is no site's secret key.", "See `footfall doctor` for where it is.")
+        named = connection.query_params.get("site") or found.key
+        if named != found.key:
+            raise BadRequest("other_site", f"This key is of the site {found.key!r} only.", "Leave `site` out.")
         return found
 
     def find_site(self, given: str) -> Site | None:
@@ -66,9 +72,9 @@ class Auth:
 
     def is_signed_in(self, connection: HTTPConnection) -> bool:
         """Return whether the request carries the dashboard's cookie."""
-        cookie = connection.cookies.get(COOKIE)
-        if not cookie:
-            return False
+        return any(map(self._is_ours, _cookies(connection)))
+
+    def _is_ours(self, cookie: str) -> bool:
         try:
             return bool(self._serializer.loads(cookie, max_age=SESSION_MAX_AGE_S) == "admin")
         except BadData:
@@ -80,15 +86,18 @@ class Auth:
             COOKIE,
             self._serializer.dumps("admin"),
             max_age=SESSION_MAX_AGE_S,
-            path=connection.scope.get("root_path", "") or "/",
-            secure=connection.url.scheme == "https",
+            path=None,  # browsers take the folder of the page: only they know what a proxy put in front of it
+            secure=self._is_secure(connection),
             httponly=True,
             samesite="lax",
         )
 
-    def sign_out(self, connection: HTTPConnection, response: Response) -> None:
+    def sign_out(self, response: Response) -> None:
         """Remove the cookie."""
-        response.delete_cookie(COOKIE, path=connection.scope.get("root_path", "") or "/")
+        response.set_cookie(COOKIE, "", max_age=0, expires=0, path=None, httponly=True, samesite="lax")
+
+    def _is_secure(self, connection: HTTPConnection) -> bool:
+        return outside_of(connection, self._settings).scheme == "https"
 
     def throttle(self) -> None:
         """Count a try to sign in. Errors: TooManyRequests beyond TRIES in TRIES_WINDOW_S seconds, from anywhere."""
@@ -98,6 +107,15 @@ class Auth:
                 "too_many_tries", "Too many tries to sign in.", "Wait a minute.", retry_after_s=TRIES_WINDOW_S
             )
         self._tries.append(now)
+
+
+def _cookies(connection: HTTPConnection) -> Iterator[str]:
+    """Yield all cookies of this name: that of another Footfall comes along where one lives in a folder of the other."""
+    for line in connection.headers.getlist("cookie"):
+        for pair in line.split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == COOKIE:
+                yield value.strip('"')
 
 
 def key_of(header: str) -> str | None:

@@ -15,20 +15,19 @@ from server.events.wire import decode
 from server.identity.signature import sign
 from server.ingest.backup import BackupError, Sources, make_backup
 from server.web.answers import JsonAnswer
-from server.web.keys import Keys
 from server.web.queries import parts_of, store_of
 from server.web.requests import RequestHead, read_body
 
 
-def operator_token(keys: Keys) -> str:
+def operator_token(cookie_key: str) -> str:
     """Return the key of whoever can read the data folder."""
-    return sign("footfall.operator", keys.cookie_key)
+    return sign("footfall.operator", cookie_key)
 
 
 def is_operator(request: Request) -> bool:
     """Return whether the request carries the key of whoever can read the data folder."""
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return hmac.compare_digest(given.encode(), operator_token(parts_of(request).keys).encode())
+    return hmac.compare_digest(given.encode(), operator_token(parts_of(request).keys.cookie_key).encode())
 
 
 async def post_backup(request: Request) -> Response:

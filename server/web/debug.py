@@ -6,12 +6,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.enrich.client_ip import ClientIp, parse_address
+from server.enrich.client_ip import ClientIp, is_trusted_peer, parse_address
 from server.ingest.address_policy import keep_ip
-from server.proxies import FORWARDING_HEADERS, Network
+from server.proxies import FORWARDING_HEADERS
 from server.settings import Settings
 from server.web.answers import JsonAnswer
 from server.web.beacons import client_ip_of
+from server.web.outside import outside_of
 from server.web.parts import Parts
 from server.web.queries import parts_of
 from server.web.requests import RequestHead
@@ -46,6 +47,7 @@ def explain_ip(parts: Parts, request: Request) -> dict[str, Any]:
         "place": {"country": place.country, "region": place.region, "city": place.city},
         "policy": settings.ip,
         "stored": keep_ip(found.ip, settings.ip),
+        "origin": outside_of(request, settings).origin,
     }
     sentences = [*_story(told), *_place_story(told), *_advice(found, peer, list(present), settings)]
     return {**told, "explanation": sentences}
@@ -68,7 +70,7 @@ def _place_story(told: dict[str, Any]) -> Iterator[str]:
 
 def _advice(found: ClientIp, peer: str | None, present: list[str], settings: Settings) -> Iterator[str]:
     trusted, header = settings.trusted_proxies, settings.proxy_header
-    if present and not _is_trusted(peer, trusted):
+    if present and not is_trusted_peer(peer, trusted):
         name = peer or "unix"
         yield (
             f"The request carries {', '.join(present)}, which anyone can send. If {peer or 'the Unix socket'} is your"
@@ -84,10 +86,3 @@ def _advice(found: ClientIp, peer: str | None, present: list[str], settings: Set
             f"{found.ip} is no public address: either the visitor is in your own network, or a proxy in between is"
             " missing in FOOTFALL_TRUSTED_PROXIES."
         )
-
-
-def _is_trusted(peer: str | None, trusted: tuple[Network, ...]) -> bool:
-    if not peer:
-        return any(str(network) == "unix" for network in trusted)
-    address = parse_address(peer)
-    return address is not None and any(network.holds(address) for network in trusted)

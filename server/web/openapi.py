@@ -44,6 +44,7 @@ _REPLAY: Json = {
         "cursor": _TEXT,
     },
 }
+_TRIAL: dict[str, Json] = {"validate": {"enum": ["1", "0", "true", "false"]}}
 _KEY: Json = {"security": [{"secret_key": []}]}
 
 
@@ -53,7 +54,10 @@ def openapi_document(root_path: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Footfall", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": root_path or "/"}],
-        "paths": {path: dict(methods) for path, methods in _paths().items()},
+        "paths": {
+            path: {method: _with_site(path, told) for method, told in methods.items()}
+            for path, methods in _paths().items()
+        },
         "components": {
             "securitySchemes": {
                 "secret_key": {"type": "http", "scheme": "bearer"},
@@ -62,6 +66,14 @@ def openapi_document(root_path: str) -> Json:
             "schemas": _schemas(),
         },
     }
+
+
+def _with_site(path: str, operation: Json) -> Json:
+    """Return an operation that may name the site: wherever a key is needed, whose site it must be."""
+    named = operation.get("parameters", [])
+    if not path.startswith("/api/") or "security" not in operation or any(each["name"] == "site" for each in named):
+        return operation
+    return {**operation, "parameters": [*named, {"name": "site", "in": "query", "schema": _TEXT}]}
 
 
 def _paths() -> dict[str, Json]:
@@ -74,7 +86,7 @@ def _paths() -> dict[str, Json]:
             "get": _operation("Take one event from an image", None, query={"site": _TEXT, "name": _TEXT, "url": _TEXT}),
         },
         "/api/events": {
-            "post": _KEY | _operation("Take events from a server", _ref("Verdicts"), body=batch),
+            "post": _KEY | _operation("Take events from a server", _ref("Verdicts"), query=_TRIAL, body=batch),
             "get": _KEY | _operation("Events, newest first", events, query=_FILTERS | _PAGING),
         },
         "/api/events/names": {"get": _KEY | _operation("Which events there are", names, query=_FILTERS)},
@@ -124,7 +136,9 @@ def _users() -> dict[str, Json]:
     }
     into: Json = {"type": "object", "required": ["into"], "properties": {"into": _TEXT}}
     return {
-        "/api/users": {"get": _KEY | _operation("People, last seen first", person, query=people | _PAGING)},
+        "/api/users": {
+            "get": _KEY | _operation("People, last seen first; `props.<name>` filters", person, query=people | _PAGING)
+        },
         "/api/users/{id}": {
             "get": _KEY | _operation("One person", person),
             "delete": _KEY | _operation("Erase one person everywhere", person),
@@ -264,7 +278,7 @@ def _schemas() -> dict[str, Json]:
 def _believed_ip() -> Json:
     hop = {"text": _TEXT, "ip": _nullable_text(), "verdict": _TEXT}
     told: Json = dict.fromkeys(("ip", "peer", "stored"), _nullable_text())
-    told |= dict.fromkeys(("why", "header"), _TEXT)
+    told |= dict.fromkeys(("why", "header", "origin"), _TEXT)
     told |= {"trusted_proxies": _list(_TEXT), "policy": {"enum": ["full", "truncated", "none"]}}
     told["headers"] = {"type": "object", "additionalProperties": _list(_TEXT)}
     told["hops"] = _list({"type": "object", "properties": hop})

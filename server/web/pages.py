@@ -1,6 +1,6 @@
 """The dashboard at `/` and the way in and out of it. What it shows, its scripts ask the API for."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from server.errors import Forbidden, TooLarge, TooManyRequests
 from server.web.assets import create_assets_endpoint
 from server.web.html import render, way_up
+from server.web.outside import ForeignForm, find_foreign_form, outside_of
 from server.web.queries import parts_of
 
 MAX_FORM_BYTES = 4096
@@ -25,7 +26,7 @@ async def show_dashboard(request: Request) -> Response:
     if not parts.auth.is_signed_in(request):
         return _redirect(request, "login")
     # not request.base_url, which leaves out where the application is mounted in another
-    base_url = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
+    base_url = outside_of(request, parts.settings).origin + request.scope.get("root_path", "")
     snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
     context = {"base_url": base_url, "snippets": snippets, "attribution": parts.geo.attribution()}
     return _private(render(request, "dashboard/dashboard.html", context))
@@ -41,9 +42,11 @@ async def show_login(request: Request) -> Response:
 async def sign_in(request: Request) -> Response:
     """Take the password and answer with the cookie, or with the same page whatever was wrong.
 
-    Errors: Forbidden for another site's form, TooLarge.
+    Errors: TooLarge.
     """
-    check_origin(request)
+    foreign = find_foreign_form(request, parts_of(request).settings)
+    if foreign is not None:
+        return _refusal_page(request, foreign)
     password = await _read_password(request)
     auth = parts_of(request).auth
     try:
@@ -60,21 +63,13 @@ async def sign_in(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """Remove the cookie. Errors: Forbidden for another site's form."""
-    check_origin(request)
+    """Remove the cookie."""
+    foreign = find_foreign_form(request, parts_of(request).settings)
+    if foreign is not None:
+        return _refusal_page(request, foreign)
     answer = _redirect(request, "login")
-    parts_of(request).auth.sign_out(request, answer)
+    parts_of(request).auth.sign_out(answer)
     return answer
-
-
-def check_origin(request: Request) -> None:
-    """Refuse a form that another site sent. Errors: Forbidden.
-
-    Browsers send Origin with every form by POST; what sends none is no browser and carries no one's cookie.
-    """
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise Forbidden("foreign_origin", "This form was sent from another site.", "Open the login page itself.")
 
 
 async def _read_password(request: Request) -> str:
@@ -92,6 +87,10 @@ async def _read_password(request: Request) -> str:
 
 def _login_page(request: Request, problem: str = "", status: int = 200) -> Response:
     return _private(render(request, "dashboard/login.html", {"problem": problem}, status=status))
+
+
+def _refusal_page(request: Request, foreign: ForeignForm) -> Response:
+    return _private(render(request, "dashboard/refused.html", {"foreign": foreign}, status=Forbidden.status))
 
 
 def _redirect(request: Request, path: str) -> Response:

@@ -7,12 +7,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.errors import BadRequest
+from server.errors import BadRequest, Forbidden
 from server.events.wire import read_instant, write_instant
 from server.ingest.rejected import RejectedFilter
 from server.ingest.replay import Replayer
 from server.web.answers import JsonAnswer
-from server.web.pages import check_origin
+from server.web.outside import find_foreign_form
 from server.web.parts import Parts
 from server.web.queries import parts_of, read_limit, read_position, read_time
 from server.web.requests import read_json
@@ -44,8 +44,8 @@ async def post_replay(request: Request) -> Response:
     Errors: Forbidden for another site's page, where the dashboard's cookie comes along with whatever a browser sends.
     """
     parts = parts_of(request)
-    if "authorization" not in request.headers:
-        check_origin(request)
+    if "authorization" not in request.headers and (foreign := find_foreign_form(request, parts.settings)):
+        raise Forbidden("foreign_origin", foreign.reason, foreign.cure)
     own_site = _site(parts, request, None)
     chosen = await read_json(request)
     if not isinstance(chosen, dict) or not set(chosen) <= _CHOICES:

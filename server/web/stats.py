@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.errors import BadRequest
 from server.events.wire import write_instant
 from server.reports.filters import Filter
 from server.reports.overview import overview
@@ -22,7 +23,10 @@ MAX_ROWS = 100
 async def get_stats(request: Request) -> Response:
     """Return rows of dimensions and metrics; events of bots only with `bots=include`."""
     query = request.query_params
-    read = read_filter(request, with_bots=query.get("bots") == "include")
+    bots = query.get("bots", "")
+    if bots not in {"", "include"}:
+        raise BadRequest("bad_bots", "bots is `include`, or left out.")
+    read = read_filter(request, with_bots=bots == "include")
     wanted = await run_in_threadpool(with_person, request, read)
     metrics = read_names(query, "metrics", "events")
     dimensions = read_names(query, "dimensions", "")

@@ -30,7 +30,7 @@ from server.web.requests import read_json
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-_PROPERTY = "props."
+PROPERTY_PREFIX = "props."
 
 
 async def get_users(request: Request) -> Response:
@@ -43,7 +43,11 @@ async def get_users(request: Request) -> Response:
         kind=query.get("kind") or "known",
         sort=query.get("sort") or "-last_seen",
         text=query.get("q") or None,
-        properties={name.removeprefix(_PROPERTY): value for name, value in query.items() if name.startswith(_PROPERTY)},
+        properties={
+            name.removeprefix(PROPERTY_PREFIX): value
+            for name, value in query.items()
+            if name.startswith(PROPERTY_PREFIX)
+        },
         limit=limit + 1,
         offset=read_position(query.get("cursor") or "0"),
     )

@@ -89,7 +89,7 @@ def test_the_cookie_lets_no_other_sites_page_change_anything(settings: Settings)
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(settings: Settings) -> None:
     with TestClient(create_app(settings), base_url="https://t.example") as client:
         headers = client.post("/login", data={"password": "test-password"}, follow_redirects=False).headers
-    assert {"HttpOnly", "SameSite=lax", "Secure", "Path=/"} <= set(headers["set-cookie"].split("; "))
+    assert {"HttpOnly", "SameSite=lax", "Secure"} <= set(headers["set-cookie"].split("; "))
 
 
 def test_each_sites_key_sees_its_own_site(tmp_path: Path) -> None:

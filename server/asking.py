@@ -1,0 +1,92 @@
+"""How a command asks the server that runs with the same settings, and how it makes sure that there is none.
+
+Called by export, replay, backup and doctor.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
+from typing import Any
+
+from server.errors import FootfallError
+from server.restoring import folder_in_use
+from server.settings import Settings
+
+MAX_ERROR_BYTES = 64 * 1024
+_SHOWN_CHARS = 300
+# what an operator's environment says of proxies is about the world outside
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def base_url_of(settings: Settings) -> str:
+    """Return where the server listens, as a program on the same machine reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def ask_server(
+    settings: Settings, path: str, key: str, timeout_s: float, body: Mapping[str, Any] | None = None
+) -> HTTPResponse | None:
+    """Return the server's answer to a GET, or to a POST where there is a body; None when no server answers.
+
+    Errors: FootfallError in the server's words.
+    """
+    request = urllib.request.Request(  # noqa: S310 - http, our own address
+        base_url_of(settings) + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    try:
+        answer: HTTPResponse = _OPENER.open(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _in_the_servers_words(settings, error.code, error.read(MAX_ERROR_BYTES)) from error
+    except OSError:
+        return None
+    return answer
+
+
+def _in_the_servers_words(settings: Settings, status: int, body: bytes) -> FootfallError:
+    """Return an error answer as an error; strangers' control characters, as another server might send, are escaped."""
+    try:
+        told = json.loads(body)["error"]
+        code, message, hint = (str(told.get(name) or "") for name in ("code", "message", "hint"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = body.decode("utf-8", "replace").strip()[:_SHOWN_CHARS]
+        code, message = "not_ours", f"'{text}'"
+        hint = "Is that Footfall? See --host and --port."
+    where = f"{base_url_of(settings)} answered {status}"
+    return FootfallError(code, f"{where}, {_printable(code)}: {_printable(message)}", _printable(hint))
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+@contextmanager
+def folder_without_server(settings: Settings) -> Iterator[None]:
+    """Keep servers away from the data folder while a command works in it. Errors: FootfallError when one has it."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(folder_in_use(settings.data_dir, alone=True))
+        except FootfallError as error:
+            raise no_answer(settings) from error
+        except OSError as error:
+            raise FootfallError(
+                "no_folder", f"{settings.data_dir} cannot be used: {error}.", "See --data-dir."
+            ) from error
+        yield
+
+
+def no_answer(settings: Settings) -> FootfallError:
+    """Return what a person reads where a server has the folder but does not answer."""
+    where = base_url_of(settings)
+    return FootfallError(
+        "no_answer",
+        f"Something has {settings.data_dir} open, but no server answers at {where}.",
+        "If a server runs elsewhere, name its --host and --port (FOOTFALL_HOST, FOOTFALL_PORT); else wait for what"
+        " works in the folder.",
+    )
