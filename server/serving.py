@@ -23,6 +23,7 @@ from server.guard import Guard, create_guard
 from server.listening import keep, live_again, take_over
 from server.restoring import READY, finish_restore, folder_in_use
 from server.settings import Settings
+from server.web.demo import with_demo
 from server.web.express import express_protocol
 from server.web.parts import Parts
 
@@ -110,6 +111,8 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings, *, shows_demo: bool) -> int:
     """Serve until told to stop; return the exit status. Errors: SettingsError."""
+    if shows_demo:
+        settings = with_demo(settings)
     app = create_app(settings)
 
     def greet(parts: Parts, sockets: Sequence[socket.socket]) -> None:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from server.errors import Forbidden, TooLarge, TooManyRequests
 from server.web.assets import create_assets_endpoint
+from server.web.demo import is_open
 from server.web.html import render, way_up
 from server.web.queries import parts_of
 
@@ -27,7 +28,12 @@ async def show_dashboard(request: Request) -> Response:
     # not request.base_url, which leaves out where the application is mounted in another
     base_url = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
     snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
-    context = {"base_url": base_url, "snippets": snippets, "attribution": parts.geo.attribution()}
+    context = {
+        "base_url": base_url,
+        "snippets": snippets,
+        "shows_demo": is_open(parts.sites),
+        "attribution": parts.geo.attribution(),
+    }
     return _private(render(request, "dashboard/dashboard.html", context))
 
 
@@ -91,7 +97,8 @@ async def _read_password(request: Request) -> str:
 
 
 def _login_page(request: Request, problem: str = "", status: int = 200) -> Response:
-    return _private(render(request, "dashboard/login.html", {"problem": problem}, status=status))
+    context = {"problem": problem, "shows_demo": is_open(parts_of(request).sites)}
+    return _private(render(request, "dashboard/login.html", context, status=status))
 
 
 def _redirect(request: Request, path: str) -> Response:
