@@ -27,9 +27,12 @@ async def show_dashboard(request: Request) -> Response:
         return _redirect(request, "login")
     # not request.base_url, which leaves out where the application is mounted in another
     base_url = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
-    snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
+    snippets = {
+        key: parts.script.snippet(base_url, key).html() for key, site in parts.sites.items() if not site.is_demo
+    }
     context = {
         "base_url": base_url,
+        "sites": list(parts.sites),
         "snippets": snippets,
         "shows_demo": is_open(parts.sites),
         "attribution": parts.geo.attribution(),
