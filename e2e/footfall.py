@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.real_server import RealServer, Reply, start_server
+from server.sites import DEFAULT_SITE, DEMO_SITE
+from tests.real_server import RealServer, Reply, fetch, start_server
 
 PASSWORD = "a password for stories"
 PATIENCE_S = 12.0
 _POLL_S = 0.05
+_SITES = (DEFAULT_SITE, DEMO_SITE)
 
 Event = dict[str, Any]
 
@@ -21,6 +23,7 @@ class Footfall:
 
     Shape:  settings are environment variables. What is read is what happened since the latest `begin`, by the
             time of the events: a request that an earlier test's page sent while it closed is none of this test's.
+            That is of both sites, `default` for pages of the stories' own and `demo` for the shop.
     """
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
@@ -57,8 +60,8 @@ class Footfall:
     def events(self, **filters: str) -> list[Event]:
         """Return what is stored once nothing waits for the store any more, oldest first."""
         self._process.wait_until_stored()
-        reply = self._ask("events", limit="1000", **filters)
-        return list(reversed(reply.json()["events"]))
+        found = [event for reply in self._ask("events", limit="1000", **filters) for event in reply.json()["events"]]
+        return sorted(found, key=lambda event: (event["time"], event["id"]))
 
     def wait_for(self, count: int, **filters: str) -> list[Event]:
         """Return the stored events, oldest first, as soon as there are that many; fails after PATIENCE_S seconds."""
@@ -70,15 +73,22 @@ class Footfall:
 
     def everything(self) -> str:
         """Return all that was kept of any event, accepted or rejected, as text."""
-        rejected = json.loads(self._process.get("/api/rejected?limit=1000").body)["rejected"]
-        recent = [each for each in rejected if _instant(each["received_at"]) >= _instant(self._since)]
-        return self._ask("export", format="ndjson").body.decode() + json.dumps(recent, ensure_ascii=False)
+        rejected = [each for reply in self._ask("rejected", limit="1000") for each in reply.json()["rejected"]]
+        stored = [reply.body.decode() for reply in self._ask("export", format="ndjson")]
+        return "".join(stored) + json.dumps(rejected, ensure_ascii=False)
 
-    def _ask(self, path: str, **query: str) -> Reply:
+    def _ask(self, path: str, **query: str) -> list[Reply]:
+        """Return each site's answer."""
         since = {"since": self._since} if self._since else {}
-        reply = self._process.get(f"/api/{path}?{urlencode({**since, **query})}")
-        assert reply.status == 200, reply.body
-        return reply
+        url = f"{self._process.base_url}/api/{path}?{urlencode({**since, **query})}"
+        replies = [fetch(url, headers={"authorization": f"Bearer {self._secret_key(site)}"}) for site in _SITES]
+        for reply in replies:
+            assert reply.status == 200, reply.body
+        return replies
+
+    def _secret_key(self, site: str) -> str:
+        name = "secret_key" if site == DEFAULT_SITE else f"{site}.secret_key"
+        return (self._data_dir / "keys" / name).read_text(encoding="ascii").strip()
 
     def _start(self, port: int) -> RealServer:
         return start_server(
@@ -97,7 +107,3 @@ def names(events: list[Event]) -> list[str]:
 def named(events: list[Event], name: str) -> list[Event]:
     """Return the events of one name in their order."""
     return [event for event in events if event["name"] == name]
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)

@@ -19,7 +19,7 @@ _EPILOG = """\
 examples:
   footfall serve                         listen on 127.0.0.1:8000, keep everything in ./data
   FOOTFALL_PORT=9000 footfall serve      every setting has a variable, see docs/settings.md
-  footfall demo                          the same, and the address of the demo shop
+  footfall demo                          the same, with a demo shop to try it on
   footfall snippet --url https://t.example  what to paste into the pages
   footfall export --format csv > all.csv everything that is stored
   footfall geo 203.0.113.7               where an address is, and which file says so
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     serve = _add(commands, "serve", _serve, "receive, keep and show events")
     serve.add_argument("--workers", type=int, metavar="N", help="receive with N processes, and answer with one more")
-    _add(commands, "demo", _demo, "serve, and say where the demo shop is")
+    _add(commands, "demo", _demo, "serve, with a demo shop under a site of its own")
     _add_snippet(commands)
     export = _add(commands, "export", _export, "write all stored events to standard output or a file")
     export.add_argument("--format", choices=("ndjson", "csv", "parquet"), default="ndjson")

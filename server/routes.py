@@ -47,7 +47,7 @@ def create_routes(settings: Settings, shares: Shares | None = None) -> list[Base
     if settings.role != "collect":
         routes += _api()
         routes += dialects_carrotquest.routes
-        routes += demo.routes
+        routes += demo.create_routes(settings.sites)
         routes += pages.routes
     return routes
 

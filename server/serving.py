@@ -23,6 +23,7 @@ from server.guard import Guard, create_guard
 from server.holding import hold_folder
 from server.listening import keep, listen, live_again, take_over
 from server.settings import Settings
+from server.web.demo import with_demo
 from server.web.express import express_protocol
 from server.web.keys import keep_password, password_file
 from server.web.parts import Parts
@@ -114,6 +115,8 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
 
     The port comes first: a start that fails for it makes no keys.
     """
+    if shows_demo:
+        settings = with_demo(settings)
     app = create_app(settings, logs_password=False)
 
     def greet(parts: Parts, sockets: Sequence[socket.socket]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_SITE = "default"
+DEMO_SITE = "demo"
 HOOK_SECRETS = (
     "calendly",
     "chatwoot",
@@ -32,7 +33,8 @@ class Site:
             first, with commas between them;
             server_only and page_allowed move event names between the two senders;
             trust_user_ids believes the user ids that come with the public key, unsigned: anyone may be anyone then;
-            hooks are the secrets of the vendors that may call, by the names of HOOK_SECRETS.
+            hooks are the secrets of the vendors that may call, by the names of HOOK_SECRETS;
+            is_demo marks the demo shop's own site, which no settings file can make.
     """
 
     key: str
@@ -43,6 +45,7 @@ class Site:
     page_allowed: frozenset[str] = frozenset()
     trust_user_ids: bool = False
     hooks: Hooks = field(default_factory=dict)
+    is_demo: bool = False
 
     def auth_keys(self) -> tuple[str, ...]:
         """Return the keys with which user ids may be signed, the newest first."""

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from server.app import close_parts, create_app
 from server.errors import SettingsError
 from server.settings import Settings
+from server.web.demo import with_demo
 from server.web.parts import Parts
 from tests.conftest import wait_until_stored
 from tests.factories import make_batch, make_event, make_settings
@@ -23,7 +24,7 @@ from tests.factories import make_batch, make_event, make_settings
 
 @pytest.mark.parametrize("framework", ["starlette", "fastapi"])
 def test_it_works_mounted_in_another_application(settings: Settings, secret: dict[str, str], framework: str) -> None:
-    inner = create_app(settings)
+    inner = create_app(with_demo(settings))
     if framework == "fastapi":
         outer: Starlette = FastAPI()
         outer.mount("/t", inner)

@@ -149,7 +149,7 @@ def test_visitor_is_known_by_a_first_party_cookie(visitor: Visitor, footfall: Fo
     land(visitor.page, footfall)
     [cookie] = visitor.context.cookies()
     [start, _] = footfall.events()
-    assert cookie["name"] == "footfall.default.visitor"
+    assert cookie["name"] == "footfall.demo.visitor"
     assert cookie["value"].startswith(start["visitor_id"])
     assert cookie["sameSite"] == "Lax"
 

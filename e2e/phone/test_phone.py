@@ -125,6 +125,6 @@ def test_dashboard_does_not_scroll_sideways(empty: Footfall, phone: Page) -> Non
     for button in phone.locator("#events > li button.open").all():
         button.tap()
     assert ("opened rows", overhang(phone)) == ("opened rows", [])
-    phone.get_by_role("button", name="Last 24 hours").tap()
+    phone.get_by_role("button", name="Counts").tap()
     expect(phone.locator("#cards")).to_be_visible()
     assert ("counts", overhang(phone)) == ("counts", [])

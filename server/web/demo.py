@@ -1,11 +1,12 @@
 """The demo shop at `/demo/`: a customer's site with the tracker pasted in. No state; the cart is the browser's.
 
-The shop knows nothing of the server around it except the snippet that any customer would paste.
+The shop knows nothing of the server around it except the snippet that any customer would paste. It is open only where
+`with_demo` opened it, and sends to a site of its own: no real site's figures ever hold what was tried here.
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,12 +15,31 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from server.sites import DEFAULT_SITE
+from server.errors import NotFound, SettingsError
+from server.settings import Settings
+from server.sites import DEFAULT_SITE, DEMO_SITE, Site
 from server.web.assets import create_assets_endpoint
 from server.web.html import render, way_up
 from server.web.queries import parts_of
 
 _LONGEST_SEARCH = 200
+
+
+def with_demo(settings: Settings) -> Settings:
+    """Return settings with the demo shop open: a site more, the last one.
+
+    Shape:  the site takes events from any origin, because the shop is wherever this server is asked for.
+    Errors: SettingsError when a site of that name is somebody's own.
+    """
+    if DEMO_SITE in settings.sites:
+        raise SettingsError([f"[sites.{DEMO_SITE}]: the demo shop has this key; run `footfall serve`, or take another"])
+    own = settings.sites or {DEFAULT_SITE: Site(key=DEFAULT_SITE)}
+    return replace(settings, sites={**own, DEMO_SITE: Site(key=DEMO_SITE, is_demo=True)})
+
+
+def is_open(sites: Mapping[str, Site]) -> bool:
+    """Return whether the demo shop is open."""
+    return any(site.is_demo for site in sites.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +165,12 @@ async def list_products(request: Request) -> Response:
     )
 
 
+async def refuse(request: Request) -> Response:
+    """Tell how the shop is opened. Errors: NotFound, always."""
+    del request
+    raise NotFound("no_demo", "The demo shop is closed.", "`footfall demo` opens it, under a site of its own.")
+
+
 async def add_slash(request: Request) -> Response:
     """Redirect `/demo` and `/demo/lookbook` to the folder of that name, keeping the query with its campaign."""
     name = request.scope["path"].rsplit("/", 1)[-1]
@@ -158,8 +184,7 @@ def _haystack(product: Product) -> str:
 
 def _page(request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> Response:
     parts = parts_of(request)
-    site = DEFAULT_SITE if DEFAULT_SITE in parts.sites else next(iter(parts.sites))
-    snippet = parts.script.snippet(way_up(request), site)
+    snippet = parts.script.snippet(way_up(request), DEMO_SITE)
     shared = {"shop": load_shop(), "snippet": snippet, "page": template, "query": "", "kind": ""}
     return render(
         request,
@@ -170,7 +195,7 @@ def _page(request: Request, template: str, context: Mapping[str, Any], status: i
     )
 
 
-routes: list[BaseRoute] = [
+_OPEN: list[BaseRoute] = [
     Route("/demo", add_slash),
     Route("/demo/", show_home),
     Route("/demo/catalogue", show_catalogue),
@@ -184,3 +209,9 @@ routes: list[BaseRoute] = [
     Route("/demo/products.json", list_products),
     Route("/demo/static/{path:path}", create_assets_endpoint("demo")),
 ]
+_CLOSED: list[BaseRoute] = [Route("/demo", refuse), Route("/demo/{path:path}", refuse)]
+
+
+def create_routes(sites: Mapping[str, Site]) -> list[BaseRoute]:
+    """Return the shop's routes where it is open, elsewhere those that say how to open it."""
+    return _OPEN if is_open(sites) else _CLOSED

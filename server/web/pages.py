@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from server.errors import Forbidden, TooLarge, TooManyRequests
 from server.web.assets import create_assets_endpoint
+from server.web.demo import is_open
 from server.web.html import render, way_up
 from server.web.outside import ForeignForm, find_foreign_form, outside_of
 from server.web.queries import parts_of
@@ -27,8 +28,16 @@ async def show_dashboard(request: Request) -> Response:
         return _redirect(request, "login")
     # not request.base_url, which leaves out where the application is mounted in another
     base_url = outside_of(request, parts.settings).origin + request.scope.get("root_path", "")
-    snippets = {site: parts.script.snippet(base_url, site).html() for site in parts.sites}
-    context = {"base_url": base_url, "snippets": snippets, "attribution": parts.geo.attribution()}
+    snippets = {
+        key: parts.script.snippet(base_url, key).html() for key, site in parts.sites.items() if not site.is_demo
+    }
+    context = {
+        "base_url": base_url,
+        "sites": list(parts.sites),
+        "snippets": snippets,
+        "shows_demo": is_open(parts.sites),
+        "attribution": parts.geo.attribution(),
+    }
     return _private(render(request, "dashboard/dashboard.html", context))
 
 
@@ -86,7 +95,8 @@ async def _read_password(request: Request) -> str:
 
 
 def _login_page(request: Request, problem: str = "", status: int = 200) -> Response:
-    return _private(render(request, "dashboard/login.html", {"problem": problem}, status=status))
+    context = {"problem": problem, "shows_demo": is_open(parts_of(request).sites)}
+    return _private(render(request, "dashboard/login.html", context, status=status))
 
 
 def _refusal_page(request: Request, foreign: ForeignForm) -> Response:

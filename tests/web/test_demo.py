@@ -1,18 +1,22 @@
 """The demo shop: a customer's pages, with nothing of ours in them but the snippet."""
 
+from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 from xml.etree import ElementTree as ET
 
+import orjson
 import pytest
 from starlette.testclient import TestClient
 
 from server.app import create_app
+from server.errors import SettingsError
 from server.settings import Settings
 from server.sites import Site
 from server.web.assets import read_assets
-from server.web.demo import load_shop
+from server.web.demo import load_shop, with_demo
 from server.web.parts import Parts
-from tests.factories import make_settings
+from tests.conftest import wait_until_stored
+from tests.factories import SECRET_KEY, make_batch, make_event, make_settings
 from tests.web.page_reader import mount, read_page
 
 PAGES = [
@@ -37,11 +41,54 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Return settings with the shop open."""
+    return with_demo(settings)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/demo", "/demo/static/shop.css", "/demo/products.json"])
+def test_shop_is_closed_unless_it_is_opened(tmp_path: Path, path: str) -> None:
+    with TestClient(create_app(make_settings(tmp_path))) as client:
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "footfall demo" in answer.json()["error"]["hint"]
+        refused = client.post("/collect", content=orjson.dumps(make_batch(make_event(), site="demo")))
+        assert refused.json()["error"]["code"] == "unknown_site"
+
+
+@pytest.mark.parametrize("origin", ["http://testserver", "http://localhost:8000"])
+def test_real_sites_never_hold_what_the_shop_sends(settings: Settings, origin: str) -> None:
+    """Also where the real site takes events from its own pages only."""
+    own = make_settings(
+        settings.data_dir, sites={"default": Site(key="default", origins=frozenset({"https://a.example"}))}
+    )
+    with TestClient(create_app(with_demo(own))) as client:
+        assert 'data-site="demo"' in client.get("/demo/").text
+        batch = make_batch(make_event(name="Tried"), site="demo")
+        answer = client.post("/collect", content=orjson.dumps(batch), headers={"origin": origin})
+        assert answer.json()["accepted"] == 1
+        wait_until_stored(client)
+        parts: Parts = client.app.state.parts  # type: ignore[attr-defined]  # the client's type knows only ASGI
+        demo_key = parts.sites["demo"].secret_key
+        read = {
+            site: client.get("/api/events", headers={"authorization": f"Bearer {key}"}).json()["events"]
+            for site, key in (("default", SECRET_KEY), ("demo", demo_key))
+        }
+        assert [event["name"] for event in read["demo"]] == ["Tried"]
+        assert read["default"] == []
+
+
+def test_shop_keeps_its_hands_off_a_site_of_its_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\[sites.demo\]"):
+        with_demo(make_settings(tmp_path, sites={"demo": Site(key="demo")}))
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_page_runs_only_the_stub_and_files_of_ours(client: TestClient, parts: Parts, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
-    snippet = parts.script.snippet("", "default")
+    snippet = parts.script.snippet("", "demo")
     page = read_page(answer.text)
     assert page.inline_scripts == [snippet.stub]
     assert page.inline_code == []
@@ -54,7 +101,7 @@ def test_page_runs_only_the_stub_and_files_of_ours(client: TestClient, parts: Pa
 
 @pytest.mark.parametrize(("path", "way"), [("/demo/", ".."), ("/demo/cart", ".."), ("/demo/bicycles/wren", "../..")])
 def test_page_holds_the_tag_that_a_customer_pastes(client: TestClient, parts: Parts, path: str, way: str) -> None:
-    assert parts.script.snippet(way, "default").tag in client.get(path).text
+    assert parts.script.snippet(way, "demo").tag in client.get(path).text
 
 
 @pytest.mark.parametrize("prefix", ["", "/t", "/a/b"])
@@ -64,7 +111,7 @@ def test_every_link_leads_somewhere_under_any_prefix(settings: Settings, prefix:
         to_do, seen = [f"{prefix}/demo/"], set[str]()
         while to_do:
             path = to_do.pop()
-            if path in seen or path == f"{prefix}/":  # the dashboard is not the shop's
+            if path in seen or path.partition("?")[0] == f"{prefix}/":  # the dashboard is not the shop's
                 continue
             seen.add(path)
             answer = client.get(path)
@@ -155,7 +202,7 @@ def test_picture_is_nothing_but_a_picture(path: str) -> None:
     assert not {name for element in root.iter() for name in element.attrib if name.startswith(("on", "style", "{"))}
 
 
-def test_shop_sends_to_the_first_site_when_there_is_no_default(settings: Settings) -> None:
-    named = make_settings(settings.data_dir, sites={"shop": Site(key="shop"), "blog": Site(key="blog")})
-    with TestClient(create_app(named)) as client:
-        assert 'data-site="shop"' in client.get("/demo/").text
+def test_sites_of_ones_own_stay_and_come_first(tmp_path: Path) -> None:
+    named = make_settings(tmp_path, sites={"shop": Site(key="shop"), "blog": Site(key="blog")})
+    assert list(with_demo(named).sites) == ["shop", "blog", "demo"]
+    assert list(with_demo(make_settings(tmp_path)).sites) == ["default", "demo"]

@@ -14,6 +14,7 @@ from server.settings import Settings
 from server.sites import Site
 from server.web.assets import CONTENT_TYPES, read_assets
 from server.web.auth import COOKIE, TRIES
+from server.web.demo import with_demo
 from server.web.pages import MAX_FORM_BYTES, TOO_MANY_TRIES, WRONG_PASSWORD
 from tests.factories import make_settings
 from tests.web.page_reader import mount, read_page
@@ -174,9 +175,18 @@ def test_dashboard_shows_a_snippet_for_each_site(tmp_path: Path) -> None:
     assert 'data-site="blog"' in text
 
 
+@pytest.mark.parametrize("path", ["/", "/login"])
+@pytest.mark.parametrize("is_open", [True, False], ids=["demo", "serve"])
+def test_pages_lead_to_the_demo_shop_only_where_it_is_open(settings: Settings, path: str, is_open: bool) -> None:
+    with TestClient(create_app(with_demo(settings) if is_open else settings)) as client:
+        if path == "/":
+            client.post("/login", data={"password": "test-password"})
+        assert ("./demo/" in read_page(client.get(path).text).links) == is_open
+
+
 def test_dashboard_works_under_a_prefix(settings: Settings) -> None:
     """Mounted in another application, every address stays below the prefix and exists."""
-    with TestClient(mount(create_app(settings), "/t")) as client:
+    with TestClient(mount(create_app(with_demo(settings)), "/t")) as client:
         assert client.get("/t/").url == "http://testserver/t/login"
         answer = client.post("/t/login", data={"password": "test-password"})
         assert answer.url == "http://testserver/t/"
@@ -216,8 +226,9 @@ def test_asset_is_not_sent_again_when_unchanged(client: TestClient) -> None:
         "SHOP.CSS",
     ],
 )
-def test_assets_lead_nowhere_else(client: TestClient, folder: str, path: str) -> None:
-    answer = client.get(folder + path)
+def test_assets_lead_nowhere_else(settings: Settings, folder: str, path: str) -> None:
+    with TestClient(create_app(with_demo(settings))) as client:
+        answer = client.get(folder + path)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
 

@@ -1,7 +1,8 @@
 // The dashboard: titles first, because rows and cards show them; then everything at once.
 import { markStale, startCounts } from "./counts.js";
 import { startEvents } from "./events.js";
-import { loadNames } from "./names.js";
+import { startExport } from "./export.js";
+import { startFinding } from "./finding.js";
 import "./snippet.js";
 import { loadTitles } from "./titles.js";
 import "./views.js";
@@ -14,4 +15,5 @@ try {
 
 startEvents(markStale);
 startCounts();
-document.querySelector('#filters [name="name"]').addEventListener("focus", loadNames);
+startFinding(document.getElementById("filters"));
+startExport();

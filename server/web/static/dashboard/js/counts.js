@@ -1,11 +1,13 @@
-// Counts of the last 24 hours: six cards, asked for again when something has arrived.
+// Counts of a site and a period: six cards, asked for again when something has arrived.
 import { get } from "./api.js";
 import { cardOf, fillCard } from "./card.js";
+import { currentFilter, onFilterChange } from "./filters.js";
 import { formatNumber } from "./format.js";
 import { SETTLE_MS } from "./live.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 const REFRESH_MS = 10_000;
+const LONG_REFRESH_MS = 60_000; // of more than a day: a question about a month reads a month
 const ROWS = 8;
 
 const CARDS = {
@@ -18,6 +20,7 @@ const CARDS = {
 };
 
 const bots = document.getElementById("bots");
+const period = document.getElementById("period");
 let arrived_ms = Date.now();
 let asked_ms = 0;
 let asked = 0;
@@ -35,9 +38,15 @@ export function startCounts() {
     asked_ms = Date.now();
     showAll(byDimension);
   };
-  bots.checked = new URL(location.href).searchParams.get("bots") === "include";
-  bots.addEventListener("change", () => {
-    keepBots();
+  readChoices();
+  for (const control of [bots, period]) {
+    control.addEventListener("change", () => {
+      keepChoices();
+      refresh();
+    });
+  }
+  onFilterChange(() => {
+    readChoices();
     refresh();
   });
   setInterval(() => isStale() && !document.hidden && refresh(), REFRESH_MS);
@@ -46,14 +55,16 @@ export function startCounts() {
 
 /** What has only just arrived may not yet have been counted. */
 function isStale() {
-  return asked_ms < arrived_ms + SETTLE_MS;
+  const isDue = period.value === "1" || Date.now() >= asked_ms + LONG_REFRESH_MS;
+  return isDue && asked_ms < arrived_ms + SETTLE_MS;
 }
 
 async function showAll(cards) {
   const ticket = ++asked;
-  const since = new Date(Date.now() - DAY_MS).toISOString();
+  const since = new Date(Date.now() - Number(period.value) * DAY_MS).toISOString();
+  const { site } = currentFilter();
   try {
-    const answer = await get("overview", { since, limit: ROWS, bots: bots.checked ? "include" : "" });
+    const answer = await get("overview", { site, since, limit: ROWS, bots: bots.checked ? "include" : "" });
     if (ticket !== asked) return;
     showTotals(answer.totals);
     showBots(answer.bots.events);
@@ -74,9 +85,19 @@ function showBots(events) {
   document.getElementById("bots-events").textContent = events ? `with bots (${formatNumber(events)})` : "with bots";
 }
 
-function keepBots() {
+/** Take the choices from the address. */
+function readChoices() {
+  const query = new URL(location.href).searchParams;
+  bots.checked = query.get("bots") === "include";
+  const days = query.get("days");
+  period.value = [...period.options].some(({ value }) => value === days) ? days : "1";
+}
+
+function keepChoices() {
   const url = new URL(location.href);
   if (bots.checked) url.searchParams.set("bots", "include");
   else url.searchParams.delete("bots");
+  if (period.value === "1") url.searchParams.delete("days");
+  else url.searchParams.set("days", period.value);
   history.replaceState(null, "", url);
 }

@@ -1,6 +1,6 @@
 // The stream's page: history first, then what arrives, under the filter of the address.
 import { currentFilter, isFiltered, matches, onFilterChange } from "./filters.js";
-import { loadPage } from "./history.js";
+import { createHistory } from "./history.js";
 import { createInbox } from "./inbox.js";
 import { itemOfMessage } from "./items.js";
 import { SETTLE_MS, watchLive } from "./live.js";
@@ -10,7 +10,7 @@ const STATES = { connecting: "Connecting", live: "Live", lost: "Reconnecting", p
 
 const byId = (id) => document.getElementById(id);
 const stream = createStream(byId("events"));
-let next = null;
+let past = null; // what "Show older events" asks
 let isLoaded = false;
 let isBehind = false;
 let connection = "connecting";
@@ -32,9 +32,9 @@ const inbox = createInbox({
 /** Start the stream. onArrival() is called for each event that arrives, and when some may have been missed. */
 export function startEvents(onArrival) {
   byId("pause").addEventListener("click", togglePause);
-  byId("older").addEventListener("click", () => load(next));
+  byId("older").addEventListener("click", loadOlder);
   onFilterChange(restart);
-  load(null);
+  loadNewest();
   watchLive({
     onMessage(type, data) {
       inbox.put(itemOfMessage(type, data));
@@ -55,25 +55,46 @@ export function startEvents(onArrival) {
 
 function restart() {
   stream.clear();
-  next = null;
+  past = null;
   isLoaded = false;
   showEmptiness();
-  load(null);
+  loadNewest();
+}
+
+/** Return the rows' items, newest first. */
+export function shownItems() {
+  return stream.items();
 }
 
 /** Fetch the newest page once more and add what is missing; after a pause, if there is one. */
 function reload() {
   isBehind = inbox.isPaused();
-  if (!isBehind) load(null);
+  if (!isBehind) loadNewest();
 }
 
-async function load(cursor) {
-  const filter = currentFilter();
+function loadNewest() {
+  return load(createHistory(currentFilter()));
+}
+
+async function loadOlder() {
+  if (hasLostRows()) past = createHistory(currentFilter(), stream.oldest_ms());
+  byId("older").disabled = true;
+  await load(past);
+  byId("older").disabled = false;
+}
+
+/** What arrives pushes out the oldest rows: then the past begins sooner than where it was left. */
+function hasLostRows() {
+  return past !== null && stream.oldest_ms() > past.reached_ms();
+}
+
+async function load(pages) {
+  const filter = JSON.stringify(currentFilter());
   try {
-    const page = await loadPage(filter, cursor);
+    const items = await pages.next();
     // another filter was chosen meanwhile: this answer is to a question nobody asks any more
-    if (JSON.stringify(filter) !== JSON.stringify(currentFilter())) return;
-    show(page, cursor);
+    if (filter !== JSON.stringify(currentFilter())) return;
+    show(items, pages);
     showProblem("");
   } catch (problem) {
     showProblem(problem.message);
@@ -81,12 +102,13 @@ async function load(cursor) {
   showEmptiness();
 }
 
-function show(page, cursor) {
+function show(items, pages) {
+  const isOlder = pages === past;
   // a newest page that knows none of the rows leaves a gap before them: start anew from it
-  const hasGap = !cursor && isLoaded && page.next !== null && !page.items.some(stream.has);
+  const hasGap = !isOlder && isLoaded && pages.hasMore() && !items.some(stream.has);
   if (hasGap) stream.clear();
-  if (cursor || hasGap || !isLoaded) next = page.next;
-  stream.addAll(page.items);
+  if (hasGap || !isLoaded) past = pages;
+  stream.addAll(items, { isAskedFor: isOlder });
   isLoaded = true;
 }
 
@@ -100,11 +122,12 @@ function togglePause() {
 }
 
 function showEmptiness() {
-  const isEmpty = isLoaded && stream.isEmpty() && next === null;
+  const isMore = past !== null && (past.hasMore() || hasLostRows());
+  const isEmpty = isLoaded && stream.isEmpty() && !isMore;
   byId("loading").hidden = isLoaded || !byId("problem").hidden;
   byId("welcome").hidden = !isEmpty || isFiltered();
   byId("no-match").hidden = !isEmpty || !isFiltered();
-  byId("older").hidden = next === null || stream.isFull();
+  byId("older").hidden = !isMore;
 }
 
 function showState() {

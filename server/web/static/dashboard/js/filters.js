@@ -1,26 +1,52 @@
 // Which rows are wanted. The page's address holds it, so that it can be kept, sent and gone back to.
 
-const NAMES = ["name", "visitor_id", "show"];
+const NAMES = ["site", "name", "visitor_id", "user_id", "show"];
+const DEFAULT_SITE = "default";
 
 const form = document.getElementById("filters");
 
-/** Return the filter of the address. Shape: {name, visitor_id, show}, "" where anything goes. */
+/** The sites there are, by their keys. */
+export const sites = [...form.elements.namedItem("site").options].map((option) => option.value).filter(Boolean);
+
+/** Return the filter of the address. Shape: {site, name, visitor_id, user_id, show}, "" where anything goes. */
 export function currentFilter() {
   const query = new URL(location.href).searchParams;
-  return Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
+  const filter = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
+  // the only site is asked for by its name too: the store may hold what is of none, such as the demo shop's events
+  if (!sites.includes(filter.site)) filter.site = sites.length === 1 ? sites[0] : "";
+  return filter;
 }
 
+/** Return whether some of the chosen site's rows are left out. */
 export function isFiltered() {
-  return Object.values(currentFilter()).some(Boolean);
+  const { site, ...others } = currentFilter();
+  return Object.values(others).some(Boolean);
+}
+
+/** Return whether rows of several sites are shown, so that each must name its own. */
+export function isMixed() {
+  return sites.length > 1 && currentFilter().site === "";
 }
 
 /** Return whether a row is wanted. */
 export function matches(item, filter) {
   return (
+    isOfSite(item, filter.site) &&
     (!filter.name || item.name === filter.name) &&
     (!filter.visitor_id || item.visitor_id === filter.visitor_id) &&
+    (!filter.user_id || item.user_id === filter.user_id) &&
     (!filter.show || (item.verdict === "rejected") === (filter.show === "rejected"))
   );
+}
+
+/** Return the site whose rejected events to ask for: of the only site, also those that named none. */
+export function refusalSite(filter) {
+  return sites.length > 1 ? filter.site : "";
+}
+
+/** What was rejected before its site was known counts for the site `default`, as in the API, or for the only one. */
+function isOfSite({ site }, wanted) {
+  return !wanted || site === wanted || (site === null && (wanted === DEFAULT_SITE || sites.length === 1));
 }
 
 /** Change some of the filter and go there. */
@@ -30,9 +56,14 @@ export function setFilter(changes) {
     if (value) url.searchParams.set(name, value);
     else url.searchParams.delete(name);
   }
-  if (url.href === location.href) return;
+  if (url.href === location.href) return fillForm();
   history.pushState(null, "", url);
   document.dispatchEvent(new Event("filter-changed"));
+}
+
+/** Return the change of filter that leaves one visitor or user. */
+export function onlyBy({ visitor_id = "", user_id = "" }) {
+  return { visitor_id, user_id };
 }
 
 /** Call back whenever another filter is in force. */
@@ -42,13 +73,17 @@ export function onFilterChange(callback) {
 }
 
 function fillForm() {
-  for (const [name, value] of Object.entries(currentFilter())) form.elements.namedItem(name).value = value;
+  const { visitor_id, user_id, ...others } = currentFilter();
+  for (const [name, value] of Object.entries(others)) form.elements.namedItem(name).value = value;
+  form.elements.namedItem("who").value = visitor_id || user_id;
 }
 
-form.addEventListener("change", (event) => setFilter({ [event.target.name]: event.target.value.trim() }));
+for (const select of form.querySelectorAll("select")) {
+  select.addEventListener("change", () => setFilter({ [select.name]: select.value }));
+}
 form.addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("clear").addEventListener("click", () => {
-  setFilter(Object.fromEntries(NAMES.map((name) => [name, ""])));
+  setFilter({ name: "", visitor_id: "", user_id: "", show: "" });
 });
 
 onFilterChange(fillForm);

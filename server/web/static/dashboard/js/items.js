@@ -1,15 +1,18 @@
 // One row of the stream, whatever it came from: history, the live stream, the rejected ones.
 //
-// Shape: {key, verdict, at_ms, name, visitor_id, event | null, refusal | null, warnings, repeats}; verdict is
-// accepted, duplicate or rejected; a refusal is {code, message, payload, received_at, site, source}.
+// Shape: {key, verdict, at_ms, site, name, visitor_id, user_id, event | null, refusal | null, warnings, repeats};
+// verdict is accepted, duplicate or rejected; a refusal is {code, message, payload, received_at, site, source}, its
+// site null where none was named.
 
 export function itemOfEvent(event, verdict = "accepted", warnings = []) {
   return {
     key: event.id,
     verdict,
     at_ms: Date.parse(event.time),
+    site: event.site,
     name: String(event.name),
     visitor_id: event.visitor_id,
+    user_id: event.user_id ?? null,
     event,
     refusal: null,
     warnings,
@@ -21,11 +24,13 @@ export function itemOfRefusal(refusal) {
   const sent = sentEvent(refusal.payload);
   return {
     // the id is the page's choice and may be missing, or that of an accepted event
-    key: `rejected ${refusal.received_at} ${refusal.id} ${refusal.code}`,
+    key: `rejected ${refusal.received_at} ${refusal.id} ${refusal.code} ${refusal.payload}`,
     verdict: "rejected",
     at_ms: Date.parse(refusal.received_at),
-    name: typeof sent.name === "string" ? sent.name : "",
-    visitor_id: typeof sent.visitor_id === "string" ? sent.visitor_id : null,
+    site: refusal.site ?? null,
+    name: textOf(sent.name) ?? "",
+    visitor_id: textOf(sent.visitor_id),
+    user_id: textOf(sent.user_id),
     event: null,
     refusal,
     warnings: [],
@@ -36,6 +41,10 @@ export function itemOfRefusal(refusal) {
 /** Return the item that a message of the live stream tells of. */
 export function itemOfMessage(type, data) {
   return type === "rejected" ? itemOfRefusal(data) : itemOfEvent(data.event, type, data.warnings);
+}
+
+function textOf(value) {
+  return typeof value === "string" ? value : null;
 }
 
 function sentEvent(payload) {

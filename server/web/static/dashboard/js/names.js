@@ -1,14 +1,23 @@
 // Suggestions for the filter by name: which events there are.
 import { get } from "./api.js";
 import { element } from "./element.js";
+import { currentFilter } from "./filters.js";
 import { titleOf } from "./titles.js";
 
 const MOST = 200;
 
+let known = [];
+
+/** Return the names that were there when they were last asked for. */
+export function knownNames() {
+  return known;
+}
+
 /** Fetch the suggestions anew; without an answer those of before stay. */
 export async function loadNames() {
-  const { names } = await get("events/names").catch(() => ({ names: null }));
+  const { names } = await get("events/names", { site: currentFilter().site }).catch(() => ({ names: null }));
   if (!names) return;
-  const options = names.slice(0, MOST).map(({ name }) => element("option", { value: name }, titleOf(name)));
+  known = names.map(({ name }) => name);
+  const options = known.slice(0, MOST).map((name) => element("option", { value: name }, titleOf(name)));
   document.getElementById("names").replaceChildren(...options);
 }

@@ -1,7 +1,7 @@
 // One row of the stream. Its title opens it; its name and its visitor filter.
 import { detailOf } from "./detail.js";
 import { element } from "./element.js";
-import { setFilter } from "./filters.js";
+import { isMixed, onlyBy, setFilter } from "./filters.js";
 import { formatInstant, formatTime, shortId } from "./format.js";
 import { agentOf, gistOf } from "./gist.js";
 import { hasTitle, titleOf } from "./titles.js";
@@ -19,6 +19,7 @@ export function rowOf(item) {
     { class: "line", onclick: (event) => isPlain(event) && toggle(row, open, item) },
     element("time", { datetime: isoOf(item.at_ms), title: formatInstant(item.at_ms) }, formatTime(item.at_ms)),
     element("span", { class: "title" }, open, ...badges(item)),
+    isMixed() && item.site && siteOf(item),
     nameOf(item),
     ...(item.event ? eventCells(item.event) : refusalCells(item.refusal)),
   );
@@ -53,6 +54,14 @@ function badges(item) {
   if (item.event?.bot) found.push(["bot", "bot"]);
   if (item.event && item.event.source !== "page") found.push(["source", item.event.source]);
   return found.map(([kind, text]) => element("span", { class: `badge ${kind}` }, text));
+}
+
+function siteOf({ site }) {
+  return element(
+    "button",
+    { type: "button", class: "site", title: `Show only the site ${site}`, onclick: () => setFilter({ site }) },
+    element("bdi", {}, site),
+  );
 }
 
 function nameOf(item) {
@@ -93,8 +102,8 @@ function visitorOf({ visitor_id, user_id }) {
     {
       type: "button",
       class: "visitor",
-      title: `Show only visitor ${visitor_id}`,
-      onclick: () => setFilter({ visitor_id }),
+      title: user_id ? `Show only user ${user_id}` : `Show only visitor ${visitor_id}`,
+      onclick: () => setFilter(onlyBy(user_id ? { user_id } : { visitor_id })),
     },
     dot,
     element("bdi", { class: user_id ? "" : "mono" }, user_id ?? shortId(visitor_id)),

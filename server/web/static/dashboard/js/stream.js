@@ -1,10 +1,11 @@
-// The list of rows: newest first, each event once, at most MOST of them.
+// The list of rows: newest first, each event once, at most MOST of them and what was asked for beside.
 import { rowOf, showRepeats } from "./row.js";
 
 const MOST = 1000;
 
 /** Return a list that rows are put into. */
 export function createStream(list) {
+  let most = MOST;
   let shown = []; // [{item, row}], newest first
   const byKey = new Map();
 
@@ -28,15 +29,16 @@ export function createStream(list) {
   }
 
   function trim() {
-    for (const { item, row } of shown.splice(MOST)) {
+    for (const { item, row } of shown.splice(most)) {
       byKey.delete(item.key);
       row.remove();
     }
   }
 
   return {
-    /** Add rows wherever their time puts them. */
-    addAll(items, { isArriving = false } = {}) {
+    /** Add rows wherever their time puts them; those that somebody asked for push out none. */
+    addAll(items, { isArriving = false, isAskedFor = false } = {}) {
+      if (isAskedFor) most += items.length;
       for (const item of items) add(item, isArriving);
       trim();
     },
@@ -44,10 +46,13 @@ export function createStream(list) {
       list.replaceChildren();
       byKey.clear();
       shown = [];
+      most = MOST;
     },
     has: (item) => byKey.has(item.key),
     isEmpty: () => shown.length === 0,
-    isFull: () => shown.length >= MOST,
+    items: () => shown.map(({ item }) => item),
+    /** Return the time of the oldest row, -Infinity where there is none. */
+    oldest_ms: () => shown.at(-1)?.item.at_ms ?? -Infinity,
   };
 }
 

@@ -13,6 +13,12 @@ export function titleOf(name) {
   return titles.get(name) ?? name;
 }
 
+/** Return the system event that has a title, whatever the case of its letters; null when none has. */
+export function nameOfTitle(text) {
+  const wanted = text.toLowerCase();
+  return [...titles].find(([, title]) => title.toLowerCase() === wanted)?.[0] ?? null;
+}
+
 export function hasTitle(name) {
   return titles.has(name);
 }
