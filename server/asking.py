@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,6 +60,17 @@ def ask_server(
     except OSError:
         return None
     return answer
+
+
+def read_answer(answer: HTTPResponse, size: int | None = None) -> bytes:
+    """Return the next bytes of an answer, or all of them; none at its end.
+
+    Errors: FootfallError when it ends too early, as that of a server that is killed.
+    """
+    try:
+        return answer.read(size)
+    except (HTTPException, OSError) as error:
+        raise FootfallError("cut_off", f"The server's answer was cut off: {error!r}.", "See its log.") from error
 
 
 def _in_the_servers_words(settings: Settings, status: int, body: bytes) -> FootfallError:

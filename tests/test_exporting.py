@@ -73,6 +73,15 @@ def test_an_export_that_is_cut_off_leaves_what_was_there(
     assert list(output.parent.iterdir()) == [output]
 
 
+@pytest.mark.parametrize("command", [["export"], ["replay"], ["backup", "copy"]], ids=lambda command: command[0])
+def test_an_answer_that_is_cut_off_is_told(
+    data_dir: Path, capfd: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    with broken_server(b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{"') as port:
+        assert main([*command, "--data-dir", str(data_dir), "--port", str(port)]) == 1
+    assert "was cut off" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])
 def test_an_output_that_cannot_be_written_is_told(
     data_dir: Path, output: Path, capsys: pytest.CaptureFixture[str], file_format: str
