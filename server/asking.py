@@ -8,10 +8,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
-from server.errors import FootfallError
+from server.errors import FootfallError, SettingsError
 from server.restoring import folder_in_use
 from server.settings import Settings
 
@@ -25,6 +26,18 @@ def base_url_of(settings: Settings) -> str:
     """Return where the server listens, as a program on the same machine reaches it."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def read_base_url(text: str) -> str:
+    """Return a public address without a slash at its end. Errors: SettingsError when pages could not use it."""
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # brackets or a port that are none
+        is_usable = False
+    if not is_usable or any(each in text for each in "?#@") or not text.isprintable() or " " in text:
+        raise SettingsError([f"--url: {text!r} is no address such as https://t.example or https://t.example/stats"])
+    return text.rstrip("/")
 
 
 def ask_server(
@@ -47,6 +60,17 @@ def ask_server(
     except OSError:
         return None
     return answer
+
+
+def read_answer(answer: HTTPResponse, size: int | None = None) -> bytes:
+    """Return the next bytes of an answer, or all of them; none at its end.
+
+    Errors: FootfallError when it ends too early, as that of a server that is killed.
+    """
+    try:
+        return answer.read(size)
+    except (HTTPException, OSError) as error:
+        raise FootfallError("cut_off", f"The server's answer was cut off: {error!r}.", "See its log.") from error
 
 
 def _in_the_servers_words(settings: Settings, status: int, body: bytes) -> FootfallError:

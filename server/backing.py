@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from server.app import close_parts, create_parts
-from server.asking import ask_server, folder_without_server, no_answer
+from server.asking import ask_server, folder_without_server, no_answer, read_answer
 from server.errors import BadRequest, FootfallError, Unavailable
 from server.ingest.backup import BackupError, Sources, make_backup
 from server.settings import Settings
@@ -33,7 +33,7 @@ def _ask_server(settings: Settings, target: Path) -> dict[str, int] | None:
     if answer is None:
         return None
     with answer:
-        sizes: dict[str, int] = json.load(answer)["files"]
+        sizes: dict[str, int] = json.loads(read_answer(answer))["files"]
     return sizes
 
 

@@ -135,6 +135,7 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 
 def _snippet(chosen: argparse.Namespace) -> int:
+    from server.asking import read_base_url
     from server.web.keys import site_keys
     from server.web.script import Script
 
@@ -144,7 +145,7 @@ def _snippet(chosen: argparse.Namespace) -> int:
     if site not in known:
         raise SettingsError([f"--site: there is no site {site}; there are: {', '.join(known)}"])
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base_url = (chosen.url or f"http://{host}:{settings.port}").rstrip("/")
+    base_url = read_base_url(chosen.url or f"http://{host}:{settings.port}")
     print(Script(settings).snippet(base_url, site, is_pinned=chosen.integrity).html())
     return 0
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from server.asking import base_url_of
+from server.asking import base_url_of, read_base_url
 from server.checking_folder import check_copies, check_disk, check_folder, check_fsync, check_keys
 from server.enrich.client_ip import embedded_ipv4, parse_address
 from server.enrich.geo import Geo, places_in
+from server.errors import SettingsError
 from server.findings import Finding, Level, show
 from server.guard import most_connections
 from server.proxies import LIST_HEADER, UNIX_SOCKET
@@ -141,9 +142,10 @@ def check_address(settings: Settings, base_url: str | None = None) -> Iterator[F
             one the server is asked directly, and says nothing when it is not there.
     """
     key = settings.secret_key or _kept_key(settings)
-    asked = (base_url or base_url_of(settings)).rstrip("/") + "/api/debug/ip"
-    if not asked.startswith(("http://", "https://")):
-        yield Finding("problem", f"{base_url} is no address such as https://t.example")
+    try:
+        asked = read_base_url(base_url or base_url_of(settings)) + "/api/debug/ip"
+    except SettingsError as error:
+        yield Finding("problem", str(error))
         return
     if key is None:
         level: Level = "note" if base_url is None else "problem"

@@ -4,19 +4,18 @@ The output file gets its name when it is whole and on disk: an export that fails
 """
 
 import os
-import shutil
 import stat
 import sys
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
 
 import duckdb
 
-from server.asking import ask_server, folder_without_server, no_answer
+from server.asking import ask_server, folder_without_server, no_answer, read_answer
 from server.errors import BadRequest, FootfallError, Unavailable
 from server.events.wire import read_instant
 from server.reports.events import write_events
@@ -43,10 +42,8 @@ def export(settings: Settings, file_format: str, output: Path | None, filters: M
         _export_file(settings, file_format, output, wanted)
         return 0
     with answer, _writing(output) as path, _open(path) as target:
-        try:
-            shutil.copyfileobj(answer, target, CHUNK_BYTES)
-        except (HTTPException, ConnectionError, TimeoutError) as error:
-            raise FootfallError("cut_off", f"The server's answer was cut off: {error!r}.", "See its log.") from error
+        while chunk := read_answer(answer, CHUNK_BYTES):
+            target.write(chunk)
     return 0
 
 
@@ -138,9 +135,10 @@ def _writing(output: Path | None) -> Iterator[Path | None]:
         finally:
             partial.unlink(missing_ok=True)
     except (OSError, duckdb.IOException) as error:
-        shown = output if output is not None else "standard output"
+        if output is None:
+            raise FootfallError("cannot_write", f"Standard output cannot be written: {error}.") from error
         hint = "Name a file in a folder that can be written and has room; what was there is as it was."
-        raise FootfallError("cannot_write", f"{shown} cannot be written: {error}.", hint) from error
+        raise FootfallError("cannot_write", f"{output} cannot be written: {error}.", hint) from error
 
 
 def _open(path: Path | None) -> BinaryIO:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from server.asking import ask_server, base_url_of
+from server.asking import ask_server, base_url_of, read_answer
 from server.errors import BadRequest, FootfallError
 from server.settings import Settings
 from server.web.keys import read_secret_key, site_keys
@@ -54,5 +54,5 @@ def _ask(settings: Settings, body: Mapping[str, Any], secret_key: str) -> dict[s
         hint = "Start it: it owns the store; or name its --host and --port."
         raise FootfallError("no_server", f"No server answers at {base_url_of(settings)}.", hint)
     with answer:
-        told: dict[str, Any] = json.load(answer)
+        told: dict[str, Any] = json.loads(read_answer(answer))
     return told

@@ -34,10 +34,20 @@ def _text(value: Any) -> str:
     return value
 
 
+def _integer(value: Any, sentence: str) -> int:
+    """Return a whole number. Errors: ValueError with the sentence; `int` speaks of literals and bases."""
+    if isinstance(value, str) and value.strip().removeprefix("-").isdecimal():
+        return int(value)
+    if type(value) is not int:
+        raise ValueError(sentence)
+    return value
+
+
 def _port(value: Any) -> int:
-    number = int(value)
+    sentence = f"must be a port, 0 to {MAX_PORT} (0 takes any free one)"
+    number = _integer(value, sentence)
     if not 0 <= number <= MAX_PORT:
-        raise ValueError("must be a port, 0 to 65535 (0 takes any free one)")
+        raise ValueError(sentence)
     return number
 
 
@@ -45,9 +55,10 @@ def _whole(what: str, least: int = 1) -> Reader:
     """Return a reader of whole numbers. Shape: what stands in the sentence "must be a whole number of …"."""
 
     def read(value: Any) -> int:
-        number = int(value)
+        sentence = f"must be a whole number of {what}, {least} or more"
+        number = _integer(value, sentence)
         if number < least:
-            raise ValueError(f"must be a whole number of {what}, {least} or more")
+            raise ValueError(sentence)
         return number
 
     return read

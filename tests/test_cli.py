@@ -44,7 +44,7 @@ def test_wrong_settings_are_listed(capsys: pytest.CaptureFixture[str], monkeypat
     assert main(["serve", "--port", "http"]) == 2
     told = capsys.readouterr().err
     assert "FOOTFALL_IP" in told
-    assert "--port" in told
+    assert "--port must be a port, 0 to 65535 (0 takes any free one) (it is 'http')" in told
 
 
 def test_snippet_is_what_pages_paste(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,6 +64,23 @@ def test_snippet_with_integrity_names_the_version_that_is_served(
         integrity, path = client.get("/tracker.js.sri").text.split()
     assert f'src="http://127.0.0.1:8123{path}"' in tag
     assert f'integrity="{integrity}" crossorigin="anonymous"' in tag
+
+
+@pytest.mark.parametrize("command", ["snippet", "doctor"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "t.example", "ftp://t.example", "https://", "https://t.example/?a=1", "https://t.example/#a", "https://[",
+        "https://t.example:port", "https://me@t.example", "https://t example",
+    ],
+)  # fmt: skip
+def test_an_address_that_no_page_could_use_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, url: str
+) -> None:
+    assert main([command, *NO_SERVER, "--data-dir", str(tmp_path), "--url", url]) in {1, 2}
+    told = capsys.readouterr()
+    assert f"--url: {url!r} is no address such as https://t.example" in told.err + told.out
+    assert "<script" not in told.out
 
 
 def test_snippet_of_an_unknown_site_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

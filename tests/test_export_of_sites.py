@@ -1,141 +1,12 @@
-"""`footfall export` and its kin where something goes wrong: what was there stays, and the reason is told."""
+"""`footfall export` writes the same with a server that runs and without one."""
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import orjson
-import pytest
-from starlette.testclient import TestClient
-
-from server.app import create_app
 from server.cli import main
-from server.restoring import folder_in_use
-from tests.factories import make_batch, make_event, make_settings
-from tests.real_server import RealServer, fetch, start_server
+from tests.real_server import fetch, start_server
 
-OLD = b"an export of yesterday"
 KEYS = {"shop": "shop-secret-key-0123456789", "blog": "blog-secret-key-0123456789"}
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    with TestClient(create_app(make_settings(folder, secret_key=None))) as client:
-        client.post("/collect", content=orjson.dumps(make_batch(make_event())))
-    return folder
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    path = tmp_path / "out" / "events.ndjson"
-    path.parent.mkdir()
-    path.write_bytes(OLD)
-    return path
-
-
-@contextmanager
-def broken_server(answer: bytes) -> Iterator[int]:
-    """Yield the port of a server that gives this answer to whoever asks, and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listening.getsockname()[1]
-        thread.join()
-
-
-def export(data_dir: Path, port: int, *arguments: str) -> int:
-    return main(["export", "--data-dir", str(data_dir), "--port", str(port), *arguments])
-
-
-def test_a_whole_export_takes_the_place_of_the_old_one(data_dir: Path, output: Path) -> None:
-    assert export(data_dir, 1, "--output", str(output)) == 0
-    assert orjson.loads(output.read_bytes())["name"] == "Signed up"
-    assert list(output.parent.iterdir()) == [output]
-
-
-def test_an_export_that_is_cut_off_leaves_what_was_there(
-    data_dir: Path, output: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    half = b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{"name": "half'
-    with broken_server(half) as port:
-        assert export(data_dir, port, "--output", str(output)) == 1
-    assert "was cut off" in capsys.readouterr().err
-    assert output.read_bytes() == OLD
-    assert list(output.parent.iterdir()) == [output]
-
-
-@pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])
-def test_an_output_that_cannot_be_written_is_told(
-    data_dir: Path, output: Path, capsys: pytest.CaptureFixture[str], file_format: str
-) -> None:
-    target = output / "no_folder" / "file"
-    assert export(data_dir, 1, "--format", file_format, "--output", str(target)) == 1
-    told = capsys.readouterr().err
-    assert f"footfall: {target} cannot be written" in told
-    assert "Name a file in a folder that can be written" in told
-    assert output.read_bytes() == OLD
-
-
-def test_a_pipe_is_written_as_it_is(data_dir: Path) -> None:
-    assert export(data_dir, 1, "--output", "/dev/null") == 0
-    assert Path("/dev/null").is_char_device()
-
-
-@pytest.mark.parametrize("command", [["export"], ["backup", "copy"]], ids=lambda command: command[0])
-def test_a_folder_that_an_unknown_server_has_open_is_told(
-    data_dir: Path, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
-    with folder_in_use(data_dir, alone=False):
-        assert main([*command, "--data-dir", str(data_dir), "--port", "1"]) == 1
-    told = capsys.readouterr().err
-    assert f"Something has {data_dir} open, but no server answers at http://127.0.0.1:1." in told
-    assert "--port" in told
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    started = start_server(tmp_path_factory.mktemp("server") / "data")
-    yield started
-    started.kill()
-
-
-@pytest.mark.parametrize("command", [["export"], ["replay"], ["backup", "copy"]], ids=lambda command: command[0])
-def test_an_error_of_the_server_is_told_in_its_words(
-    server: RealServer, data_dir: Path, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
-    """The folder is another server's than the one that listens there."""
-    assert main([*command, "--data-dir", str(data_dir), "--port", str(server.port)]) == 1
-    told = capsys.readouterr().err
-    assert f"footfall: {server.base_url} answered 401, wrong_key: " in told
-    assert "b'" not in told
-
-
-def test_an_answer_of_something_else_is_shown_without_its_control_characters(
-    data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with broken_server(b"HTTP/1.1 502 Bad\r\ncontent-length: 9\r\n\r\n<b>\x1b[2J\r\n") as port:
-        assert export(data_dir, port) == 1
-    told = capsys.readouterr().err
-    assert "answered 502, not_ours: '<b>\\x1b[2J'" in told
-    assert "\x1b" not in told
-
-
-def test_replay_of_what_is_not_there_says_so(server: RealServer, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["replay", "--data-dir", str(server.data_dir), "--port", str(server.port)]
-    assert main([*arguments, "999", "an-event"]) == 1
-    assert "2 of the ids named no rejected event" in capsys.readouterr().out
-    assert main(arguments) == 0
 
 
 def test_all_sites_are_exported_with_a_server_as_without(tmp_path: Path) -> None:
@@ -154,17 +25,17 @@ def test_all_sites_are_exported_with_a_server_as_without(tmp_path: Path) -> None
         server.wait_until_stored()
         chosen = ["export", "--config", str(config), "--data-dir", str(server.data_dir), "--port", str(server.port)]
 
-        def exported(*more: str) -> list[tuple[str, str]]:
+        def export(*more: str) -> list[tuple[str, str]]:
             output = tmp_path / "out.ndjson"
             assert main([*chosen, "--output", str(output), *more]) == 0
             events = [json.loads(line) for line in output.read_text().splitlines()]
             return sorted((event["site"], event["name"]) for event in events)
 
         everything = [("blog", "in blog"), ("shop", "in shop")]
-        assert exported() == everything
-        assert exported("--site", "blog") == everything[:1]
+        assert export() == everything
+        assert export("--site", "blog") == everything[:1]
         assert server.stop() == 0
-        assert exported() == everything
-        assert exported("--site", "blog") == everything[:1]
+        assert export() == everything
+        assert export("--site", "blog") == everything[:1]
     finally:
         server.kill()

@@ -2,15 +2,15 @@
 
 import base64
 import hmac
-import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from server.enrich.client_ip import truncate_ip
 from server.errors import BadRequest, NotAuthorised, TooManyRequests
+from server.ingest.limits import Buckets
 from server.settings import Settings
 from server.sites import Site
 from server.web.keys import Keys, is_password
@@ -19,7 +19,7 @@ from server.web.outside import outside_of
 COOKIE = "footfall_session"
 SESSION_MAX_AGE_S = 14 * 24 * 3600
 TRIES = 10
-TRIES_WINDOW_S = 60
+TRIES_OF_ALL = 120
 
 
 class Auth:
@@ -31,7 +31,7 @@ class Auth:
         self._password_hash = keys.password_hash
         # a new password ends all sessions, a restart none
         self._serializer = URLSafeTimedSerializer(keys.cookie_key + keys.password_mark, salt="footfall.dashboard")
-        self._tries: deque[float] = deque(maxlen=TRIES)
+        self._tries, self._tries_of_all = Buckets(TRIES), Buckets(TRIES_OF_ALL)
 
     def site_of_key(self, connection: HTTPConnection) -> Site:
         """Return the site whose secret key the request carries.
@@ -99,14 +99,19 @@ class Auth:
     def _is_secure(self, connection: HTTPConnection) -> bool:
         return outside_of(connection, self._settings).scheme == "https"
 
-    def throttle(self) -> None:
-        """Count a try to sign in. Errors: TooManyRequests beyond TRIES in TRIES_WINDOW_S seconds, from anywhere."""
-        now = time.monotonic()
-        if len(self._tries) == TRIES and now - self._tries[0] < TRIES_WINDOW_S:
+    def throttle(self, ip: str | None, now_ms: int) -> None:
+        """Count a try to sign in. Errors: TooManyRequests beyond TRIES a minute of a network, TRIES_OF_ALL of all.
+
+        By network, so that a stranger's guesses do not keep the owner out, who is elsewhere; the limit on all of them
+        is for the processor: each try costs one slow hash. Units: now_ms since the epoch.
+        """
+        # the network first: what one of them tries too much must not use up what all share
+        network = truncate_ip(ip) if ip else ""
+        wait_s = self._tries.take(network, 1, now_ms) or self._tries_of_all.take("", 1, now_ms)
+        if wait_s:
             raise TooManyRequests(
-                "too_many_tries", "Too many tries to sign in.", "Wait a minute.", retry_after_s=TRIES_WINDOW_S
+                "too_many_tries", "Too many tries to sign in.", "Wait a minute.", retry_after_s=wait_s
             )
-        self._tries.append(now)
 
 
 def _cookies(connection: HTTPConnection) -> Iterator[str]:

@@ -143,7 +143,7 @@ def _made(path: Path) -> str:
     try:
         return read_key_file(path)
     except FileNotFoundError as error:
-        hint = "Name the server's folder (--data-dir), or start the server: it makes its keys."
+        hint = "Name the server's folder (--data-dir), give the settings that it has, or start it: it makes its keys."
         raise BadRequest("no_keys", f"There is no key {path}: no server has started with it yet.", hint) from error
     except OSError as error:
         raise BadRequest("unreadable_key", f"{path} cannot be read: {error}.", "Ask as the server's user.") from error

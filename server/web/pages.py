@@ -9,10 +9,12 @@ from starlette.routing import BaseRoute, Route
 
 from server.errors import Forbidden, TooLarge, TooManyRequests
 from server.web.assets import create_assets_endpoint
+from server.web.beacons import client_ip_of
 from server.web.demo import is_open
 from server.web.html import render, way_up
 from server.web.outside import ForeignForm, find_foreign_form, outside_of
 from server.web.queries import parts_of
+from server.web.requests import RequestHead
 
 MAX_FORM_BYTES = 4096
 _MAX_FIELDS = 10
@@ -57,9 +59,10 @@ async def sign_in(request: Request) -> Response:
     if foreign is not None:
         return _refusal_page(request, foreign)
     password = await _read_password(request)
-    auth = parts_of(request).auth
+    parts = parts_of(request)
+    auth = parts.auth
     try:
-        auth.throttle()
+        auth.throttle(client_ip_of(request.scope, RequestHead(request.scope), parts.settings).ip, parts.clock())
     except TooManyRequests as error:
         answer = _login_page(request, TOO_MANY_TRIES, status=error.status)
         answer.headers["retry-after"] = str(error.retry_after_s)

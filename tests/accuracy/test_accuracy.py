@@ -4,6 +4,7 @@ import pytest
 
 from bench.accuracy.corpus import HELD_OUT, TUNE, Labelled, strings
 from bench.accuracy.goals import GOALS, default_hints, is_met
+from bench.accuracy.report import time_cells
 from bench.accuracy.score import Score, footfall, score, with_hints
 
 # Fewer than these would say nothing; what the sources hold now is well above.
@@ -27,6 +28,11 @@ def test_goal_is_met(question: str, scores: dict[str, Score]) -> None:
     found = scores[question]
     assert found.strings >= LEAST_STRINGS[question]
     assert is_met(question, found.share), f"{question}: {found.share:.2%} of {found.strings}"
+
+
+def test_a_time_is_marked_like_a_share() -> None:
+    assert time_cells(39.96, 40, 1) == "40.0 µs | ≤ 40 µs | met"
+    assert time_cells(58.52, 40, 1) == "58.5 µs | ≤ 40 µs | **missed**"
 
 
 def test_halves_share_no_string() -> None:

@@ -10,12 +10,14 @@ from starlette.testclient import TestClient
 
 import server.web
 from server.app import create_app
+from server.proxies import parse_networks
 from server.settings import Settings
 from server.sites import Site
 from server.web.assets import CONTENT_TYPES, read_assets
-from server.web.auth import COOKIE, TRIES
+from server.web.auth import COOKIE, TRIES, TRIES_OF_ALL
 from server.web.demo import with_demo
 from server.web.pages import MAX_FORM_BYTES, TOO_MANY_TRIES, WRONG_PASSWORD
+from tests.conftest import StandingClock
 from tests.factories import make_settings
 from tests.web.page_reader import mount, read_page
 
@@ -133,6 +135,22 @@ def test_login_asks_to_wait_when_tried_too_often(visitor: TestClient) -> None:
     assert int(answer.headers["retry-after"]) > 0
     assert TOO_MANY_TRIES in answer.text
     assert "set-cookie" not in answer.headers
+
+
+def test_a_stranger_who_guesses_does_not_keep_the_owner_out(tmp_path: Path) -> None:
+    proxies = parse_networks(["10.0.0.1"])
+    app = create_app(make_settings(tmp_path / "data", trusted_proxies=proxies), clock=StandingClock())
+    with TestClient(app, client=("10.0.0.1", 1234), follow_redirects=False) as client:
+
+        def sign_in(ip: str, password: str) -> int:
+            return client.post("/login", data={"password": password}, headers={"x-forwarded-for": ip}).status_code
+
+        assert {sign_in(f"6.6.6.{number}", "guess") for number in range(TRIES)} == {403}
+        assert sign_in("6.6.6.66", "test-password") == 429
+        assert sign_in("8.8.8.8", "test-password") == 303
+        networks = [f"7.7.{number}.1" for number in range(TRIES_OF_ALL // TRIES + 1)]
+        statuses = [sign_in(each, "guess") for each in networks for _ in range(TRIES)]
+        assert statuses.count(403) == TRIES_OF_ALL - TRIES - 1
 
 
 def test_login_leads_nowhere_else_when_asked_to(visitor: TestClient) -> None:
