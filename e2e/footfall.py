@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from server.events.wire import MAX_EVENTS
 from server.sites import DEFAULT_SITE, DEMO_SITE
 from tests.real_server import RealServer, Reply, fetch, start_server
 
@@ -44,14 +45,17 @@ class Footfall:
         """End the process with SIGKILL."""
         self._process.kill()
 
-    def restart(self) -> None:
+    def restart(self, *, shows_demo: bool = True) -> None:
         """Start it again on the same port, with what it kept."""
-        self._process = self._start(self._process.port)
+        self._process = self._start(self._process.port, "demo" if shows_demo else "serve")
 
-    def post(self, *events: Event) -> None:
-        """Store events as the site's own server would."""
-        reply = self._process.post("/api/events", list(events))
-        assert reply.status == 200, reply.body
+    def post(self, *events: Event, site: str = DEFAULT_SITE) -> None:
+        """Have events taken as from the site's own server, some of which it may reject."""
+        headers = {"authorization": f"Bearer {self._secret_key(site)}", "content-type": "application/json"}
+        for start in range(0, len(events), MAX_EVENTS):
+            batch = events[start : start + MAX_EVENTS]
+            reply = fetch(f"{self.base_url}/api/events", headers=headers, body=json.dumps(batch).encode())
+            assert reply.status == 200, reply.body
 
     def auth_key(self) -> str:
         """Return the key with which the site signs user ids."""
@@ -90,10 +94,10 @@ class Footfall:
         name = "secret_key" if site == DEFAULT_SITE else f"{site}.secret_key"
         return (self._data_dir / "keys" / name).read_text(encoding="ascii").strip()
 
-    def _start(self, port: int) -> RealServer:
+    def _start(self, port: int, command: str = "demo") -> RealServer:
         return start_server(
             self._data_dir,
-            command=("-m", "server", "demo"),
+            command=("-m", "server", command),
             environment=self._environment,
             port=port,
         )

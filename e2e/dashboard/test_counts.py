@@ -47,6 +47,16 @@ def test_totals_are_of_the_last_day_and_of_people(counted: Page) -> None:
     expect(counted.locator("[data-total=visitors]")).to_have_text("2")
 
 
+def test_period_reaches_further_back_and_stays(counted: Page) -> None:
+    counted.get_by_label("Period").select_option("Last 7 days")
+    expect(counted.locator("[data-total=events]")).to_have_text("4")
+    expect(counted.locator("[data-total=visitors]")).to_have_text("3")
+    counted.reload()
+    expect(counted.locator("[data-total=events]")).to_have_text("4")
+    counted.get_by_label("Period").select_option("Last 24 hours")
+    expect(counted.locator("[data-total=events]")).to_have_text("3")
+
+
 def test_bots_are_counted_when_asked_for(counted: Page) -> None:
     counted.get_by_label("with bots").check()
     expect(counted.locator("[data-total=events]")).to_have_text("4")

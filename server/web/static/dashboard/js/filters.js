@@ -78,7 +78,8 @@ function fillForm() {
   form.elements.namedItem("who").value = visitor_id || user_id;
 }
 
-for (const select of form.querySelectorAll("select")) {
+// not by a listener of the form: the choice of a site stands elsewhere on the page
+for (const select of [...form.elements].filter((control) => control.matches("select"))) {
   select.addEventListener("change", () => setFilter({ [select.name]: select.value }));
 }
 form.addEventListener("submit", (event) => event.preventDefault());
