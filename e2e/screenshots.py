@@ -15,6 +15,7 @@ from e2e.admin import sign_in
 from e2e.agents import Agent
 from e2e.footfall import Footfall
 from e2e.visitor import arrive, flush, look_ordinary
+from server.sites import DEMO_SITE
 from tools.browsers import launch
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -125,6 +126,7 @@ def picture_dashboard(browser: Browser, footfall: Footfall) -> None:
     page = arrive(browser, viewport=SIZE).page
     footfall.events()  # waits until all of them are stored
     sign_in(page, footfall)
+    page.get_by_label("Site", exact=True).select_option(DEMO_SITE)
     expect(page.locator("#events > li")).to_have_count(50)
     expect(page.locator("[data-total=visitors]")).to_have_text(str(len(GUESTS)))
     page.screenshot(path=DOCS / "dashboard.png", animations="disabled")

@@ -78,4 +78,6 @@ def test_nobody_is_found_elsewhere(dashboard: Page) -> None:
     type_into(dashboard, "Visitor or user", BOB[-6:])
     expect(dashboard.get_by_text("No event matches.")).to_be_visible()
     dashboard.get_by_role("button", name="Show all events").click()
-    expect(dashboard.get_by_role("heading", name="No events yet")).to_be_visible()
+    welcome = dashboard.get_by_role("region", name="No events yet")
+    expect(welcome).to_contain_text("open the demo shop")
+    expect(welcome.get_by_text("Paste this")).to_be_hidden()  # the shop has its snippet

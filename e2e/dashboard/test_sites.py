@@ -15,9 +15,8 @@ REFUSED = "Refused"
 def dashboard(page: Page, footfall: Footfall) -> Page:
     """Return a dashboard over two sites, one accepted and one rejected event in each."""
     for site in (DEFAULT_SITE, DEMO_SITE):
-        footfall.post(
-            {"name": f"Asked {site}", "visitor_id": site}, {"name": f"{REFUSED} {site}", "time": "never"}, site=site
-        )
+        refused = {"name": f"{REFUSED} {site}", "time": "never"}
+        footfall.post({"name": f"Asked {site}", "visitor_id": site}, refused, site=site)
     footfall.wait_for(2)
     sign_in(page, footfall)
     return page

@@ -91,7 +91,7 @@ def test_stream_is_filtered_by_visitor(
     expect(rows(dashboard)).to_have_count(5)
     footfall.wait_for(5)
     visitor_id = other.evaluate("JSON.parse(localStorage['footfall.default.visitor'])[0]")
-    dashboard.get_by_placeholder("Any visitor or user").fill(visitor_id)
+    dashboard.get_by_placeholder("Any visitor").fill(visitor_id)
     dashboard.keyboard.press("Enter")
     expect(rows(dashboard)).to_have_count(3)
     track(customer, "Left out")

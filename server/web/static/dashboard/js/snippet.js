@@ -13,9 +13,11 @@ for (const snippet of document.querySelectorAll("[data-snippet]")) {
 
 function showChosen() {
   const { site } = currentFilter();
-  for (const each of document.querySelectorAll("[data-of-site]")) {
-    each.hidden = site !== "" && each.dataset.ofSite !== site;
-  }
+  const ofSites = [...document.querySelectorAll("[data-of-site]")];
+  for (const each of ofSites) each.hidden = site !== "" && each.dataset.ofSite !== site;
+  // the demo shop's site has none: its pages have theirs already
+  const isAny = ofSites.some((each) => !each.hidden);
+  for (const each of document.querySelectorAll("[data-paste]")) each.hidden = !isAny;
 }
 
 document.getElementById("show-snippets").addEventListener("click", () => dialog.showModal());
