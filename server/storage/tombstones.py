@@ -37,6 +37,10 @@ class Tombstone:
     digest: str
     erased_at: int
 
+    def covers(self, time_ms: int) -> bool:
+        """Return whether what happened at a moment is gone."""
+        return time_ms <= self.erased_at
+
     def is_of(self, site: str, kind: Kind, value: str) -> bool:
         """Return whether this is the tombstone of an id."""
         return (self.site, self.kind) == (site, kind) and self.digest == digest_of(self.salt, site, kind, value)
@@ -44,7 +48,14 @@ class Tombstone:
 
 def digest_of(salt: str, site: str, kind: str, value: str) -> str:
     """Return the digest by which an erased id is known."""
-    return hashlib.sha256(f"{salt}/{site}/{kind}/{value}".encode()).hexdigest()
+    digest = digest_start(salt, site, kind)
+    digest.update(value.encode())
+    return digest.hexdigest()
+
+
+def digest_start(salt: str, site: str, kind: str) -> "hashlib._Hash":
+    """Return the beginning of such a digest; the id is still to be added."""
+    return hashlib.sha256(f"{salt}/{site}/{kind}/".encode())
 
 
 def read_tombstones(path: Path) -> list[Tombstone]:
