@@ -208,7 +208,7 @@ def load_facts(database: sqlite3.Connection, world: int, *, with_repeats: bool =
     if with_repeats:
         sql += " union all select time, id, body from repeats where world = ?1"
     rows = database.execute(sql, (world,))
-    return [_decode_fact(time_ms, fact_id, body) for time_ms, fact_id, body in rows]
+    return [decode_fact(time_ms, fact_id, body) for time_ms, fact_id, body in rows]
 
 
 def belongings_of(database: sqlite3.Connection, world: int) -> dict[Node, Node]:
@@ -253,7 +253,8 @@ def save_people(database: sqlite3.Connection, site: str, people: Mapping[Node, P
     )
 
 
-def _decode_fact(time_ms: int, fact_id: str, body: bytes) -> Fact:
+def decode_fact(time_ms: int, fact_id: str, body: bytes) -> Fact:
+    """Return a fact from its stored form."""
     visitor_id, user_id, into, operations = orjson.loads(body)
     target = Node(*into) if into else None
     return Fact(moment=(time_ms, fact_id), visitor_id=visitor_id, user_id=user_id, into=target, operations=operations)

@@ -13,6 +13,9 @@ Contract
     facts, once for all that a batch brings: so the order in which facts arrive does not matter (merges.py tells what
     they mean).
 
+    Events are removed after the retention; people go when they were not seen for so long (`expire`). What was said of
+    the others before stays in the store, as the least events that say it, so that they can be made anew.
+
 Bound
     What pages say adds to the weight of a world: 1 for a fact and 1 for each of its operations. What would take it
     beyond MAX_WEIGHT is ignored here, whoever sends it with a public key: it bounds what making a world anew can cost.
@@ -22,14 +25,17 @@ Bound
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
+
 from server.events.model import Source, StoredEvent
 from server.identity.merges import Fact, Node
 from server.identity.open_worlds import OpenWorlds, Outcome
+from server.identity.people_expiry import facts_before, forget_unseen
 from server.identity.people_file import (
     Place,
     Sighting,
@@ -44,7 +50,7 @@ from server.identity.people_file import (
     save_position,
     save_sightings,
 )
-from server.ingest.facts import derive, fact_of
+from server.ingest.facts import derive, fact_of, least_event
 from server.ingest.stored_people import stored_facts, stored_sightings
 from server.storage.base import Store
 
@@ -116,8 +122,29 @@ class People:
         except BaseException:
             database.execute("rollback")
             raise
+        self._empty_log()
+
+    def expire(self, before_ms: int) -> Iterator[bytes]:
+        """Forget who was not seen since an instant; yield what the store has to keep of before it: the others' facts.
+
+        Shape:  lines of JSON, each the least event that says what the fact says (facts.py). Errors: sqlite3.Error.
+        """
+        database = self._database
+        database.execute("begin immediate")
+        try:
+            forget_unseen(database, before_ms)
+            database.execute("commit")
+        except BaseException:
+            database.execute("rollback")
+            raise
+        self._empty_log()
+        for site, fact in facts_before(database, before_ms):
+            yield orjson.dumps(least_event(site, fact))
+
+    def _empty_log(self) -> None:
+        """Have no byte of what was removed stay in the log."""
         for _ in range(LOG_TRIES):
-            if empty_log(database):
+            if empty_log(self._database):
                 return
             time.sleep(LOG_PAUSE_S)
         log.warning("questions never paused; the file of people keeps its log until they do")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from server.events.model import COLUMNS
 from server.storage.base import BeforeErased, ErasedEvent
 from server.storage.duckdb_file import remove_file
 from server.storage.tombstones import MERGE, Tombstone
@@ -51,6 +52,35 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
             database.execute("rollback")
         raise
     return len(removed)
+
+
+def delete_before(database: duckdb.DuckDBPyConnection, time_ms: int, kept: str) -> int:
+    """Delete what is older than an instant but for what is kept; return how many events are fewer.
+
+    Shape:  kept is a question for whole events. One that is there already with the same columns known is left alone:
+            after the first time nothing is written for it.
+    """
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    same = " and ".join(f'kept."{name}" is not distinct from events."{name}"' for name in COLUMNS if name != "props")
+    database.execute("begin")
+    try:
+        database.execute(f"create or replace temp table kept as {kept}")
+        deleted = database.execute(
+            "delete from events where time < epoch_ms($time) and not exists"  # noqa: S608 - columns are the program's own
+            f" (select 1 from kept where {same})",
+            {"time": time_ms},
+        ).fetchone()
+        added = database.execute(
+            f"insert into events ({names}) select {names} from kept where not exists"  # noqa: S608 - as above
+            " (select 1 from events where events.id = kept.id and events.site = kept.site)"
+        ).fetchone()
+        database.execute("drop table kept")
+        database.execute("commit")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
+            database.execute("rollback")
+        raise
+    return (int(deleted[0]) if deleted else 0) - (int(added[0]) if added else 0)
 
 
 def rewrite(database: duckdb.DuckDBPyConnection, copy: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from server.events.model import StoredEvent
 from server.identity.merges import Change, Fact, World, build_world
 from server.identity.people_file import find_worlds, load_world
-from server.ingest.facts import fact_of
+from server.ingest.facts import fact_of, least_event
 from server.ingest.people import People
 
 QUEUE = "queue"
@@ -335,6 +335,13 @@ def test_what_follows_is_the_same_in_one_batch_and_in_many(events: list[StoredEv
 @given(many_events(), st.randoms(use_true_random=False))
 def test_any_order_ends_in_the_same_users_ten_thousand_times(events: list[StoredEvent], shuffle: random.Random) -> None:
     check_any_order(events, shuffle)
+
+
+@settings(max_examples=100, deadline=None)
+@given(many_events())
+def test_the_least_event_says_what_the_fact_says(events: list[StoredEvent]) -> None:
+    for fact in filter(None, map(fact_of, events)):
+        assert fact_of(least_event("default", fact)) == fact
 
 
 @settings(max_examples=100, deadline=None)
