@@ -32,7 +32,7 @@ from server.ingest.rejected import RejectedEvent
 from server.ingest.telling import Followers, Telling
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
-from server.storage.tombstones import FILE_NAME, Kind, add_tombstones
+from server.storage.tombstones import FILE_NAME, ErasedId, Kind, add_tombstones
 
 GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
@@ -130,7 +130,7 @@ class Writer:
             if self._position >= 0:
                 self._forget(self._position)
 
-    def erase(self, site: str, ids: Sequence[tuple[Kind, str]]) -> int:
+    def erase(self, site: str, ids: Sequence[tuple[Kind, str] | ErasedId]) -> int:
         """Erase visitors and users of a site everywhere; return how many stored events that were.
 
         Shape:  the count is of all who were erased at once. Blocks.

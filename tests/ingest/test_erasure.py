@@ -258,5 +258,56 @@ def test_an_erasure_reads_what_the_store_has_applied_once(parts: Parts, monkeypa
     assert asked == [50]
 
 
+@pytest.fixture
+def shared(client: TestClient, secret: dict[str, str], clock: StandingClock) -> Callable[[], list[str]]:
+    """Have a browser be anna's and then ben's; return a function that tells what is stored, oldest first."""
+    for user in ("anna", "ben"):
+        send(client, "shared", name=f"before {user}", props={"note": CANARY if user == "anna" else ""})
+        clock.now_ms += 60_000
+        join = {"name": f"join {user}", "user_id": user, "visitor_id": "shared"}
+        assert client.post("/api/events", json=join, headers=secret).json()["accepted"] == 1
+        clock.now_ms += 60_000
+        send(client, "shared", name=f"as {user}", props={"note": CANARY if user == "anna" else ""})
+        wait_until_stored(client)
+
+    def names() -> list[str]:
+        wait_until_stored(client)
+        answer = client.get("/api/events", headers=secret).json()["events"]
+        return [each["name"] for each in reversed(answer)]
+
+    return names
+
+
+BY_ANNA = ["before anna", "join anna", "as anna", "before ben"]
+BY_BEN = ["join ben", "as ben"]
+
+
+def test_what_a_shared_browser_did_as_the_erased_goes_and_is_nobody_else_s(
+    client: TestClient, settings: Settings, secret: dict[str, str], shared: Callable[[], list[str]]
+) -> None:
+    assert shared() == BY_ANNA + BY_BEN
+    assert client.delete("/api/users/anna", headers=secret).json() == {"erased": len(BY_ANNA)}
+    assert shared() == BY_BEN
+    assert files_with_canary(settings.data_dir) == []
+    send(client, "shared", name="late as anna", time=NOW_MS + 150_000)
+    send(client, "shared", name="late as ben", time=NOW_MS + 200_000)
+    assert shared() == ["join ben", "late as ben", "as ben"]
+    ben = client.get("/api/users/ben/events", headers=secret).json()["events"]
+    assert {each["name"] for each in ben} == {"join ben", "late as ben", "as ben"}
+
+
+def test_what_a_shared_browser_did_as_others_stays(
+    client: TestClient, secret: dict[str, str], shared: Callable[[], list[str]], clock: StandingClock
+) -> None:
+    assert client.delete("/api/users/ben", headers=secret).json() == {"erased": len(BY_BEN)}
+    send(client, "shared", name="late as ben", time=NOW_MS + 200_000)
+    assert shared() == BY_ANNA
+    clock.now_ms += 60_000
+    send(client, "shared", name="after all")
+    assert shared() == [*BY_ANNA, "after all"]
+    assert client.delete("/api/users/shared", headers=secret).status_code == 200
+    assert shared() == []
+
+
 def _values(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in ("secret_key", "auth_key", "admin_password")}
