@@ -22,6 +22,7 @@ connects ids turns up between the two. So it is kept apart and no world is rebui
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -142,6 +143,14 @@ class World:
         self.spans |= other.spans
         self.newest = max(self.newest, other.newest)
         self.weight += other.weight
+
+    def followers_of(self, nodes: AbstractSet[Node]) -> set[Node]:
+        """Return these ids and all that lead to one of them, also by way of others."""
+        found, latest = set(nodes), set(nodes)
+        while latest:
+            latest = {node for node, target in self.leads_to.items() if target in latest} - found
+            found |= latest
+        return found
 
     def members_of(self, person: Node) -> list[Node]:
         """Return all ids that lead to a person, its own first."""

@@ -98,8 +98,8 @@ class OpenWorlds:
         if is_outdated or is_relinked or fact.moment <= max(self._load(site, each).newest for each in numbers):
             self._add_late(site, numbers, event, fact, weight, is_relinked=is_relinked)
             return None
-        world = World()
-        for number in numbers:
+        world = self._load(site, keep)
+        for number in numbers[1:]:
             world.take_in(self._load(site, number))
         self._unite(site, numbers, fact)
         change = self._apply(site, keep, world, fact)
@@ -119,9 +119,10 @@ class OpenWorlds:
         nodes = fact.nodes()
         before = [world.person_of(node) if node in world else None for node in nodes]
         change = world.apply(fact)
-        after = [world.person_of(node) for node in nodes]
-        if before != after:
-            moved = _moves(self._database, number, world) if fact.links() else dict(zip(nodes, after, strict=True))
+        roots = {node for node, person in zip(nodes, before, strict=True) if world.person_of(node) != person}
+        if roots:
+            roots.update(person for person in before if person in world.leads_to)
+            moved = {node: world.person_of(node) for node in world.followers_of(roots)}
             save_belongings(self._database, site, number, moved)
         return change
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from server.events.model import StoredEvent
 from server.identity.merges import Change, Fact, World, build_world
-from server.identity.people_file import find_worlds, load_world
+from server.identity.people_file import belongings_of, find_worlds, load_world
 from server.ingest.facts import fact_of, least_event
 from server.ingest.people import People
 
@@ -344,8 +344,8 @@ def test_the_least_event_says_what_the_fact_says(events: list[StoredEvent]) -> N
         assert fact_of(least_event("default", fact)) == fact
 
 
-@settings(max_examples=100, deadline=None)
-@given(many_events())
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(many_events(), many_joins()))
 def test_what_is_kept_is_what_the_facts_make(events: list[StoredEvent]) -> None:
     people = in_order(events)
     facts = [fact for each in events if (fact := fact_of(each)) is not None]
@@ -357,3 +357,4 @@ def test_what_is_kept_is_what_the_facts_make(events: list[StoredEvent]) -> None:
         assert world.newest <= built.newest  # a join that says again what is known is no news
         built.newest = world.newest
         assert built == world
+        assert belongings_of(people._database, number) == world.belongings()
