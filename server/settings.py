@@ -188,7 +188,9 @@ class Settings:
         _one_of("full", "truncated", "none"),
         "what is stored of addresses: full, truncated (/24, /48) or none",
     )
-    retention_days: int | None = _setting(None, _whole("days"), "older events are removed", "none: everything is kept")
+    retention_days: int | None = _setting(
+        None, _whole("days"), "older events are removed, and people who were not seen since", "none: everything is kept"
+    )
     webhook_private: tuple[Network, ...] = _setting(
         (),
         _targets,

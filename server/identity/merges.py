@@ -15,9 +15,14 @@ Rules
 
 A world holds everybody who was ever mentioned together, at the least one visitor. It can be rebuilt from its facts; a
 fact that is the newest so far is added without that.
+
+A join that says again what the visitor's last join said does nothing (`World.repeats`), as long as nothing that
+connects ids turns up between the two. So it is kept apart and no world is rebuilt from it, unless that happens.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -54,6 +59,10 @@ class Fact:
         named += [Node("user", self.user_id)] if self.user_id is not None else []
         return named + ([self.into] if self.into is not None else [])
 
+    def links(self) -> bool:
+        """Return whether it says something about two ids together."""
+        return self.into is not None or (self.visitor_id is not None and self.user_id is not None)
+
 
 @dataclass(slots=True)
 class Change:
@@ -68,13 +77,31 @@ class Change:
 @dataclass(slots=True)
 class World:
     """Shape: people by their ids; leads_to says whom an id belongs to that is nobody's own any more; spans are a
-    visitor's joins in their order; newest is the moment of the latest fact.
+    visitor's joins in their order; newest is the moment of the latest fact that is no repeat; weight is what pages
+    have added (people.py).
     """  # noqa: D205 - the shape is all there is to say
 
     people: dict[Node, Properties] = field(default_factory=dict)
     leads_to: dict[Node, Node] = field(default_factory=dict)
     spans: dict[str, list[tuple[int, Node]]] = field(default_factory=dict)
     newest: Moment = (0, "")
+    weight: int = 0
+
+    def __contains__(self, node: Node) -> bool:
+        """Return whether somebody has this id."""
+        return node in self.people or node in self.leads_to
+
+    def repeats(self, fact: Fact) -> bool:
+        """Return whether a fact only says again what its visitor's last join before it has said.
+
+        From that join on the visitor leads to the very user, whatever becomes of that user, until it is joined to
+        another. A span that a merge made tells no moment, 0, and is no such join; nor is one of the same millisecond.
+        """
+        if fact.visitor_id is None or fact.user_id is None or fact.into is not None or fact.operations:
+            return False
+        joins = self.spans.get(fact.visitor_id, [])
+        last = bisect_right(joins, fact.moment[0], key=lambda join: join[0]) - 1
+        return last >= 0 and 0 < joins[last][0] < fact.moment[0] and joins[last][1] == Node("user", fact.user_id)
 
     def person_of(self, node: Node) -> Node:
         """Return whom an id belongs to; follows every lead."""
@@ -115,6 +142,15 @@ class World:
         self.leads_to |= other.leads_to
         self.spans |= other.spans
         self.newest = max(self.newest, other.newest)
+        self.weight += other.weight
+
+    def followers_of(self, nodes: AbstractSet[Node]) -> set[Node]:
+        """Return these ids and all that lead to one of them, also by way of others."""
+        found, latest = set(nodes), set(nodes)
+        while latest:
+            latest = {node for node, target in self.leads_to.items() if target in latest} - found
+            found |= latest
+        return found
 
     def members_of(self, person: Node) -> list[Node]:
         """Return all ids that lead to a person, its own first."""
@@ -149,17 +185,19 @@ class World:
             [[*node, *target] for node, target in self.leads_to.items()],
             {visitor_id: [[time_ms, *node] for time_ms, node in spans] for visitor_id, spans in self.spans.items()},
             self.newest,
+            self.weight,
         ]
 
 
 def decode_world(encoded: Sequence[Any]) -> World:
     """Return a world from its stored form."""
-    people, leads_to, spans, newest = encoded
+    people, leads_to, spans, newest, *weight = encoded  # earlier versions kept no weight
     return World(
         {Node(kind, each): decode_properties(properties) for kind, each, *properties in people},
         {Node(kind, each): Node(*target) for kind, each, *target in leads_to},
         _decode_spans(spans),
         (newest[0], newest[1]),
+        *weight,
     )
 
 

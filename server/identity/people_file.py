@@ -4,6 +4,7 @@ Tables
     nodes      every visitor and user id: its world, whom it leads to, when and where it was seen
     worlds     people who were mentioned together, as merges.py keeps them
     facts      what was said, so that a world can be made anew when something older arrives
+    repeats    joins that said again what was known (`World.repeats`): for when that is not so any more
     people     each person's properties, for questions
     positions  how far each queue has been read: same transaction as everything else
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -35,6 +37,12 @@ create table if not exists facts (
     primary key (site, id)
 ) strict, without rowid;
 create index if not exists facts_of_world on facts (world);
+create table if not exists repeats (
+    site text not null, id text not null, time integer not null, world integer not null, body blob not null,
+    primary key (site, id)
+) strict, without rowid;
+create index if not exists repeats_of_world on repeats (world, time);
+create index if not exists nodes_of_world on nodes (world) where world is not null;
 create table if not exists people (
     site text not null, kind text not null, id text not null, properties blob not null, primary key (site, kind, id)
 ) strict, without rowid;
@@ -95,7 +103,7 @@ def read_people(path: Path) -> Iterator[sqlite3.Connection]:
 
 def clear(database: sqlite3.Connection) -> None:
     """Remove everybody and everything."""
-    for table in ("nodes", "worlds", "facts", "people", "positions"):
+    for table in ("nodes", "worlds", "facts", "repeats", "people", "positions"):
         database.execute(f"delete from {table}")  # noqa: S608 - the names are these
 
 
@@ -136,7 +144,8 @@ def is_known(database: sqlite3.Connection, site: str, node: Node) -> bool:
 
 def has_fact(database: sqlite3.Connection, site: str, fact_id: str) -> bool:
     """Return whether a fact was taken in before."""
-    return database.execute("select 1 from facts where site = ? and id = ?", (site, fact_id)).fetchone() is not None
+    sql = "select 1 from facts where site = ?1 and id = ?2 union all select 1 from repeats where site = ?1 and id = ?2"
+    return database.execute(sql, (site, fact_id)).fetchone() is not None
 
 
 def find_worlds(database: sqlite3.Connection, site: str, nodes: Iterable[Node]) -> list[int]:
@@ -153,8 +162,9 @@ def load_world(database: sqlite3.Connection, number: int) -> World:
 
 
 def new_world(database: sqlite3.Connection, site: str) -> int:
-    """Return the number of a world that is yet to be saved."""
-    cursor = database.execute("insert into worlds (site, body) values (?, x'')", (site,))
+    """Return the number of a new world, in which nobody is."""
+    body = orjson.dumps(World().encode())
+    cursor = database.execute("insert into worlds (site, body) values (?, ?)", (site, body))
     return int(cursor.lastrowid or 0)
 
 
@@ -162,20 +172,59 @@ def unite_worlds(database: sqlite3.Connection, keep: int, others: Sequence[int])
     """Have everything of the others be of the one that is kept."""
     for other in others:
         database.execute("update facts set world = ? where world = ?", (keep, other))
+        database.execute("update repeats set world = ? where world = ?", (keep, other))
         database.execute("update nodes set world = ? where world = ?", (keep, other))
         database.execute("delete from worlds where world = ?", (other,))
 
 
-def save_fact(database: sqlite3.Connection, site: str, world: int, fact: Fact) -> None:
-    """Keep a fact."""
+def save_fact(database: sqlite3.Connection, site: str, world: int, fact: Fact, *, is_repeat: bool = False) -> None:
+    """Keep a fact, one that repeats another apart."""
     body = orjson.dumps([fact.visitor_id, fact.user_id, fact.into and [*fact.into], fact.operations])
-    database.execute("insert into facts values (?, ?, ?, ?, ?)", (site, fact.moment[1], fact.moment[0], world, body))
+    table = "repeats" if is_repeat else "facts"
+    row = (site, fact.moment[1], fact.moment[0], world, body)
+    database.execute(f"insert into {table} values (?, ?, ?, ?, ?)", row)  # noqa: S608 - one of these two
 
 
-def load_facts(database: sqlite3.Connection, world: int) -> list[Fact]:
-    """Return all facts of a world."""
-    rows = database.execute("select time, id, body from facts where world = ?", (world,))
-    return [_decode_fact(time_ms, fact_id, body) for time_ms, fact_id, body in rows]
+def keep_apart(database: sqlite3.Connection, site: str, world: int, repeats: Iterable[Fact], *, anew: bool) -> None:
+    """Have these facts of a world be kept as repeats. Shape: anew says that they are all, and no other is one."""
+    if anew:
+        database.execute("insert into facts select * from repeats where world = ?", (world,))
+        database.execute("delete from repeats where world = ?", (world,))
+    ids = [(site, fact.moment[1]) for fact in repeats]
+    database.executemany("insert into repeats select * from facts where site = ? and id = ?", ids)
+    database.executemany("delete from facts where site = ? and id = ?", ids)
+
+
+def newest_repeat(database: sqlite3.Connection, worlds: Iterable[int]) -> int | None:
+    """Return the time of the newest repeat in these worlds, milliseconds; None where there is none."""
+    sql = "select max(time) from repeats where world = ?"
+    times = [database.execute(sql, (world,)).fetchone()[0] for world in worlds]
+    return max((time_ms for time_ms in times if time_ms is not None), default=None)
+
+
+def load_facts(database: sqlite3.Connection, world: int, *, with_repeats: bool = False) -> list[Fact]:
+    """Return the facts of a world."""
+    sql = "select time, id, body from facts where world = ?1"
+    if with_repeats:
+        sql += " union all select time, id, body from repeats where world = ?1"
+    rows = database.execute(sql, (world,))
+    return [decode_fact(time_ms, fact_id, body) for time_ms, fact_id, body in rows]
+
+
+def belongings_of(database: sqlite3.Connection, world: int) -> dict[Node, Node]:
+    """Return whom each id of a world belongs to, as questions see it."""
+    rows = database.execute("select kind, id, person_kind, person_id from nodes where world = ?", (world,))
+    return {Node(kind, each): Node(person_kind, person) for kind, each, person_kind, person in rows}
+
+
+def properties_of(database: sqlite3.Connection, site: str, node: Node) -> Mapping[str, Any]:
+    """Return the properties of whoever has an id, as questions see them."""
+    row = database.execute(
+        "select p.properties from nodes n join people p on p.site = n.site and p.kind = n.person_kind"
+        " and p.id = n.person_id where n.site = ? and n.kind = ? and n.id = ?",
+        (site, *node),
+    ).fetchone()
+    return orjson.loads(row[0]) if row else {}
 
 
 def save_belongings(database: sqlite3.Connection, site: str, world: int, moved: Mapping[Node, Node]) -> None:
@@ -204,7 +253,8 @@ def save_people(database: sqlite3.Connection, site: str, people: Mapping[Node, P
     )
 
 
-def _decode_fact(time_ms: int, fact_id: str, body: bytes) -> Fact:
+def decode_fact(time_ms: int, fact_id: str, body: bytes) -> Fact:
+    """Return a fact from its stored form."""
     visitor_id, user_id, into, operations = orjson.loads(body)
     target = Node(*into) if into else None
     return Fact(moment=(time_ms, fact_id), visitor_id=visitor_id, user_id=user_id, into=target, operations=operations)

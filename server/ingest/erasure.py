@@ -6,6 +6,7 @@ Order
     moves the next event. It compares the file with what the store has applied.
     `apply`   removes. The store says what it is about to remove while that is still there after a kill; what the queue
               knows of it goes first, on disk, then the store commits. So no step needs to know what an earlier try did.
+              Which rejected events name them is found before, outside the committer's transaction (mentions.py).
     between   what waits in the queue is moved, which leaves the erased out (writer.py).
     `finish`  overwrites what was removed. The marker `erasing` stays until then, so that all of it is repeated.
 
@@ -15,19 +16,19 @@ repetition that has no time of its own; one that has a time meets the tombstone.
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from server.ingest.mentions import Mentions
 from server.ingest.queue import Queue
 from server.ingest.queue_file import forget_origins
 from server.ingest.reading import Waiting, read_moved
 from server.ingest.telling import Telling
 from server.storage.base import ErasedEvent, Store
 from server.storage.export_files import remove_exports
-from server.storage.tombstones import FILE_NAME, Erased, Tombstone, digest_of, read_tombstones, subjects_of
+from server.storage.tombstones import FILE_NAME, Erased, Tombstone, read_tombstones, subjects_of
 
 MARKER = "erasing"
 
@@ -45,6 +46,7 @@ class Erasure:
         self._store = store
         self._telling = telling
         self._seen: tuple[int, int] | None = None
+        self._mentions: Mentions | None = None
 
     def is_due(self) -> bool:
         """Return whether the file has changed since it was applied, or an erasure was interrupted."""
@@ -62,7 +64,12 @@ class Erasure:
         removed = 0
         if new or self._marker.exists():
             self._marker.touch()
-            removed = self._store.erase(new, lambda events: self._forget(events, tombstones))
+            # an erasure that was cut off is the latest
+            mentions = Mentions(new or _newest(tombstones))
+            named = mentions.find(self._queue.path)
+            sites = {each.site for each in new}
+            removed = self._store.erase(new, lambda events: self._forget(events, sites, named, mentions))
+            self._mentions = mentions
             self._telling.forget(self._store.position(self._queue.queue_id), tombstones)
             for copy in self._data_dir.glob("*.before-v*"):  # as old as the last upgrade, and they hold everything
                 copy.unlink()
@@ -78,6 +85,8 @@ class Erasure:
         """
         if not self._marker.exists():
             return
+        if self._mentions is not None and (named := self._mentions.find(self._queue.path)):
+            self._queue.perform(lambda database: _drop_rejected(database, named))  # that were on their way
         self._queue.scrub()
         if self._store.scrub():
             self._marker.unlink()
@@ -106,9 +115,9 @@ class Erasure:
         for rows in read_moved(database, 0, stored, self._queue.last_seq):
             self.forget_left_out(rows)
 
-    def _forget(self, events: Sequence[ErasedEvent], tombstones: Sequence[Tombstone]) -> None:
+    def _forget(self, events: Sequence[ErasedEvent], sites: set[str], named: Sequence[int], mentions: Mentions) -> None:
         """Have the queue forget what the store is about to remove; on disk when it returns."""
-        self._queue.perform(lambda database: _forget(database, events, tombstones))
+        self._queue.perform(lambda database: _forget(database, events, sites, named, mentions))
 
     def _mark(self) -> tuple[int, int] | None:
         try:
@@ -118,46 +127,25 @@ class Erasure:
         return status.st_mtime_ns, status.st_size
 
 
-def _forget(database: sqlite3.Connection, events: Sequence[ErasedEvent], tombstones: Sequence[Tombstone]) -> None:
-    """Remove what the queue's file knows of the erased."""
+def _forget(
+    database: sqlite3.Connection,
+    events: Sequence[ErasedEvent],
+    sites: set[str],
+    named: Sequence[int],
+    mentions: Mentions,
+) -> None:
+    """Remove what the queue's file knows of the erased. Shape: named are rejected events, beside what came since."""
     forget_origins(database, {(each.site, each.session_id) for each in events if each.session_id is not None})
     # what was answered may name them; sent again, such a request is answered anew and stores nothing twice
-    database.executemany("delete from answers where site = ?", {(each.site,) for each in tombstones})
-    digests = {(each.salt, each.kind, each.digest): each.erased_at for each in tombstones}
-    salts = {(each.salt, each.site) for each in tombstones}
-    gone = []
-    for seq, received_at, payload, context in database.execute(
-        "select seq, received_at, payload, context from rejected"
-    ).fetchall():
-        if any(
-            digests.get((salt, kind, digest_of(salt, site, kind, text)), -1) >= received_at
-            for text in _texts(payload, context)
-            for salt, site in salts
-            for kind in ("visitor", "user")
-        ):
-            gone.append((seq,))
-    database.executemany("delete from rejected where seq = ?", gone)
+    database.executemany("delete from answers where site = ?", [(site,) for site in sites])
+    _drop_rejected(database, [*named, *mentions.find_more(database)])
 
 
-def _texts(*encoded: bytes | None) -> Iterator[str]:
-    """Yield every text in JSON values; what was cut off or is no JSON is split at its quotation marks."""
-    for each in encoded:
-        if each is None:
-            continue
-        try:
-            yield from _texts_of(orjson.loads(each))
-        except orjson.JSONDecodeError:
-            yield from each.decode(errors="replace").split('"')
+def _drop_rejected(database: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    database.executemany("delete from rejected where seq = ?", [(seq,) for seq in numbers])
 
 
-def _texts_of(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float):
-        yield str(value)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts_of(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts_of(item)
+def _newest(tombstones: Sequence[Tombstone]) -> list[Tombstone]:
+    """Return the tombstones of the latest erasure."""
+    newest_ms = max((each.erased_at for each in tombstones), default=0)
+    return [each for each in tombstones if each.erased_at == newest_ms]

@@ -8,13 +8,14 @@ from server.enrich.campaign import UTM_NAMES
 from server.events.model import Source, StoredEvent
 from server.identity.merges import Change, Fact, Node
 from server.identity.properties import SESSIONS
+from server.storage.tombstones import MERGE
 
 _NAMESPACE = UUID("6f0e3a52-7c1d-5c1b-9a55-0d1f4b6c2e11")
 _CONTACTS = ("$name", "$email", "$phone")
 _CHANGED = {"$name": "$name_changed", "$email": "$email_changed", "$phone": "$phone_changed"}
 _SIGNED = frozenset({"$registered", "$authorized"})
 _PUSH = {"$push_subscribed": True, "$push_unsubscribed": False}
-FACT_NAMES = ("$identify", "$auth", "$user_merged", "$session_start", "$utm_hit", *sorted(_SIGNED), *_PUSH)
+FACT_NAMES = ("$identify", "$auth", MERGE, "$session_start", "$utm_hit", *sorted(_SIGNED), *_PUSH)
 """The events that may say something lasting by themselves; any other does where it names both visitor and user."""
 _OWN = ("id", "name", "source", "props")
 
@@ -28,7 +29,7 @@ def fact_of(event: Mapping[str, Any]) -> Fact | None:
     props = event.get("props") or {}
     if "$cause" in props:
         return None
-    if event["name"] == "$user_merged":
+    if event["name"] == MERGE:
         return _merge(event, props)
     if visitor_id is None and user_id is None:
         return None
@@ -40,12 +41,28 @@ def fact_of(event: Mapping[str, Any]) -> Fact | None:
     return Fact(moment=moment, visitor_id=visitor_id, user_id=user_id, operations=operations)
 
 
+def least_event(site: str, fact: Fact) -> StoredEvent:
+    """Return an event that says what a fact says, and nothing else: `fact_of` makes the fact of it.
+
+    Shape:  the columns that have a value. An operation is never shown as an event.
+    """
+    time_ms, fact_id = fact.moment
+    event = {"id": fact_id, "site": site, "time": time_ms, "received_at": time_ms, "source": Source.SERVER.value}
+    if fact.into is None:
+        named = {"visitor_id": fact.visitor_id, "user_id": fact.user_id}
+        known = {column: value for column, value in named.items() if value is not None}
+        return {**event, **known, "name": "$identify", "props": {"operations": list(fact.operations)}}
+    source = fact.nodes()[0]
+    props = {"$from": source.id, "$from_kind": source.kind, "$to": fact.into.id, "$to_kind": fact.into.kind}
+    return {**event, "name": MERGE, "props": props}
+
+
 def derive(event: Mapping[str, Any], change: Change, values: Mapping[str, Any]) -> Iterator[StoredEvent]:
     """Yield the events that a change brings about. Shape: values are the person's properties after it."""
-    if change.merged is not None and event["name"] != "$user_merged":  # which says so itself
+    if change.merged is not None and event["name"] != MERGE:  # which says so itself
         source, target = change.merged
         named = {"$from": source.id, "$from_kind": source.kind, "$to": target.id, "$to_kind": target.kind}
-        yield _follow(event, "$user_merged", named)
+        yield _follow(event, MERGE, named)
     for key in change.changed:
         yield _follow(event, _CHANGED[key], {key: values[key]})
 

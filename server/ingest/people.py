@@ -9,21 +9,34 @@ Contract
     Everything can be made anew from the store (`rebuild`): where the file is missing, as in a folder that was restored
     or is of an earlier version, and when somebody is erased.
 
-    A fact that is newer than all its world has seen is added to it. An older one makes the world anew from its facts:
-    so the order in which facts arrive does not matter (merges.py tells what they mean).
+    A fact that is newer than all its world has seen is added to it. With an older one the world is made anew from its
+    facts, once for all that a batch brings: so the order in which facts arrive does not matter (merges.py tells what
+    they mean).
+
+    Events are removed after the retention; people go when they were not seen for so long (`expire`). What was said of
+    the others before stays in the store, as the least events that say it, so that they can be made anew.
+
+Bound
+    What pages say adds to the weight of a world: 1 for a fact and 1 for each of its operations. What would take it
+    beyond MAX_WEIGHT is ignored here, whoever sends it with a public key: it bounds what making a world anew can cost.
+    The event is stored like any other. What the site's own server says is always taken in.
 """
 
 import logging
-import sqlite3
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
+
 from server.errors import EVENT_FAULTS
-from server.events.model import StoredEvent
-from server.identity.merges import WATCHED, Change, Fact, Node, World, build_world
-from server.identity.open_worlds import OpenWorlds
+from server.events.model import Source, StoredEvent
+from server.identity.merges import Fact, Node
+from server.identity.open_worlds import OpenWorlds, Outcome
+from server.identity.people_expiry import facts_before, forget_unseen
 from server.identity.people_file import (
     Place,
     Sighting,
@@ -32,22 +45,19 @@ from server.identity.people_file import (
     find_worlds,
     has_fact,
     is_known,
-    load_facts,
     new_world,
     open_people,
     position_of,
-    save_belongings,
-    save_fact,
-    save_people,
     save_position,
     save_sightings,
 )
-from server.ingest.facts import derive, fact_of
+from server.ingest.facts import derive, fact_of, least_event
 from server.ingest.stored_people import stored_facts, stored_sightings
 from server.storage.base import Store
 
 Emit = Callable[[Sequence[StoredEvent]], None]
 LOG_TRIES = 50
+MAX_WEIGHT = 50_000
 _KINDS: tuple[Literal["visitor", "user"], ...] = ("visitor", "user")
 _ID_COLUMNS = {"visitor": "visitor_id", "user": "user_id"}
 LOG_PAUSE_S = 0.1
@@ -65,6 +75,7 @@ class People:
     def __init__(self, path: Path | str, emit: Emit) -> None:
         self._database = open_people(path)
         self._emit = emit
+        self._ignored: Counter[str] = Counter()
 
     def position(self, queue_id: str) -> int:
         """Return the number of the last event taken from this queue, 0 before the first."""
@@ -76,10 +87,11 @@ class People:
         database.execute("begin immediate")
         try:
             worlds = OpenWorlds(database)
-            # in the order of their moments: one that is older than its world makes the world anew
+            # in the order of their moments: what is older than its world makes the world anew
             ordered = sorted(events, key=lambda event: (event["time"], event["id"]))
-            followed = [each for event in ordered for each in self._take_one(event, worlds)]
-            worlds.save()
+            outcomes = chain((self._take_one(event, worlds) for event in ordered), worlds.settle())
+            # at once: the values are the world's own, and go on changing
+            followed = [follower for each in outcomes if each is not None for follower in derive(*each)]
             save_sightings(database, _sightings(events))
             save_position(database, queue_id, position)
             if followed:
@@ -88,6 +100,8 @@ class People:
         except BaseException:
             database.execute("rollback")
             raise
+        finally:
+            self._tell_ignored()
 
     def rebuild(self, store: Store, queue_id: str, position: int) -> None:
         """Forget everything and take in what the store has, all or nothing; no events follow: they are there already.
@@ -99,11 +113,7 @@ class People:
         while (unfit := self._rebuild_without(left_out, store, queue_id, position)) is not None:
             left_out.add(unfit)
             log.error("event %r of the site %r is left out of the file of people", unfit[1], unfit[0])
-        for _ in range(LOG_TRIES):
-            if empty_log(self._database):
-                return
-            time.sleep(LOG_PAUSE_S)
-        log.warning("questions never paused; the file of people keeps its log until they do")
+        self._empty_log()
 
     def _rebuild_without(
         self, left_out: Container[tuple[str, str]], store: Store, queue_id: str, position: int
@@ -127,7 +137,7 @@ class People:
                     log.exception("a fact cannot be taken in")
                     database.execute("rollback")
                     return found
-            worlds.save()
+            deque(worlds.settle(), maxlen=0)
             for sightings in stored_sightings(store):
                 save_sightings(database, sightings)
             save_position(database, queue_id, position)
@@ -137,56 +147,56 @@ class People:
             raise
         return None
 
+    def expire(self, before_ms: int) -> Iterator[bytes]:
+        """Forget who was not seen since an instant; yield what the store has to keep of before it: the others' facts.
+
+        Shape:  lines of JSON, each the least event that says what the fact says (facts.py). Errors: sqlite3.Error.
+        """
+        database = self._database
+        database.execute("begin immediate")
+        try:
+            forget_unseen(database, before_ms)
+            database.execute("commit")
+        except BaseException:
+            database.execute("rollback")
+            raise
+        self._empty_log()
+        for site, fact in facts_before(database, before_ms):
+            yield orjson.dumps(least_event(site, fact))
+
+    def _empty_log(self) -> None:
+        """Have no byte of what was removed stay in the log."""
+        for _ in range(LOG_TRIES):
+            if empty_log(self._database):
+                return
+            time.sleep(LOG_PAUSE_S)
+        log.warning("questions never paused; the file of people keeps its log until they do")
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def _take_one(self, event: Mapping[str, Any], worlds: OpenWorlds) -> Sequence[StoredEvent]:
+    def _tell_ignored(self) -> None:
+        for site, number in self._ignored.items():
+            log.warning("%d facts of pages of %r were ignored: too_much_history (docs/identity.md)", number, site)
+        self._ignored.clear()
+
+    def _take_one(self, event: Mapping[str, Any], worlds: OpenWorlds) -> Outcome | None:
         fact = fact_of(event)
         site = event["site"]
         if fact is None:
             user_id = event.get("user_id")
             if user_id is None or is_known(self._database, site, Node("user", user_id)):
-                return ()
+                return None
             fact = Fact(moment=(event["time"], event["id"]), user_id=user_id)  # the first that is heard of this user
         if has_fact(self._database, site, fact.moment[1]):
-            return ()
-        change, values = add_fact(self._database, worlds, site, fact)
-        return list(derive(event, change, values))
-
-
-def add_fact(
-    database: sqlite3.Connection, worlds: OpenWorlds, site: str, fact: Fact
-) -> tuple[Change, Mapping[str, Any]]:
-    """Take in one new fact; return what it changed and the properties that its person has now."""
-    numbers = find_worlds(database, site, fact.nodes())
-    number = numbers[0] if numbers else new_world(database, site)
-    found = [worlds.load(each) for each in numbers]
-    worlds.unite(number, numbers[1:])
-    save_fact(database, site, number, fact)
-    world = World()
-    for each in found:
-        world.take_in(each)
-    known = world.belongings()
-    if fact.moment > world.newest:
-        change = world.apply(fact)
-    else:
-        before = _watched(world, fact)
-        world = build_world(load_facts(database, number))
-        person = world.person_of(fact.nodes()[-1])
-        after = _watched(world, fact)
-        changed = [name for name in WATCHED if after.get(name) not in (None, before.get(name))]
-        change = Change(person, tuple(changed))
-    moved = {node: person for node, person in world.belongings().items() if known.get(node) != person}
-    save_belongings(database, site, number, moved)
-    save_people(database, site, world.people)
-    worlds.put(number, world)
-    return change, world.people[change.person].values
-
-
-def _watched(world: World, fact: Fact) -> Mapping[str, Any]:
-    properties = world.people.get(world.person_of(fact.nodes()[-1]))
-    return properties.values if properties is not None else {}
+            return None
+        numbers = find_worlds(self._database, site, fact.nodes())
+        weight = 1 + len(fact.operations) if event.get("source") == Source.PAGE else 0
+        if weight and worlds.weight(site, numbers) + weight > MAX_WEIGHT:
+            self._ignored[site] += 1
+            return None
+        return worlds.add(site, numbers or [new_world(self._database, site)], event, fact, weight)
 
 
 def _sightings(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Node], Sighting]:

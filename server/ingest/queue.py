@@ -79,7 +79,7 @@ class Queue:
     """
 
     def __init__(self, path: Path, *, is_shared: bool = False, clock: Clock = now_ms) -> None:
-        self._path = path
+        self.path = path
         self.is_shared = is_shared
         self._clock = clock
         self._on_commit: Callable[[], None] = lambda: None
@@ -211,24 +211,24 @@ class Queue:
     def known_ids(self, ids: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of these (site, event id) that were accepted before; blocks shortly. Errors: sqlite3.Error."""
         sql = "select 1 from ids where site = ? and id = ?"
-        with contextlib.closing(open_database(self._path)) as database:
+        with contextlib.closing(open_database(self.path)) as database:
             keys = {each: (each[0], id_key(each[1], self.queue_id)) for each in ids}
             return {each for each, key in keys.items() if database.execute(sql, key).fetchone()}
 
     def last_seq(self) -> int:
         """Return the number of the newest accepted event, 0 before the first; blocks shortly."""
-        with contextlib.closing(open_database(self._path)) as database:
+        with contextlib.closing(open_database(self.path)) as database:
             row = database.execute("select seq from sqlite_sequence where name = 'waiting'").fetchone()
         return int(row[0]) if row else 0
 
     def counts(self) -> QueueCounts:
         """Return the accounts of one instant; blocks shortly. Errors: sqlite3.Error."""
-        with contextlib.closing(open_database(self._path)) as database:
+        with contextlib.closing(open_database(self.path)) as database:
             return read_counts(database)
 
     def list_rejected(self, wanted: RejectedFilter, limit: int) -> list[dict[str, Any]]:
         """Return rejected events, newest first, as rows by column; blocks shortly."""
-        with contextlib.closing(open_database(self._path)) as database:
+        with contextlib.closing(open_database(self.path)) as database:
             return select_rejected(database, wanted, limit)
 
     def close(self) -> None:
@@ -240,7 +240,7 @@ class Queue:
         self._reader.close()
 
     def _run(self) -> None:
-        database = open_database(self._path)
+        database = open_database(self.path)
         while True:
             if not self._wake.wait(PROBE_S if self.last_error else None):
                 # requests alone must not be what finds the disk mended: an unready server may get none

@@ -6,7 +6,7 @@ which forgets an event only when everyone has it.
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,10 @@ class Telling:
             people.rebuild(self._store, self._queue.queue_id, stored)
         if outbox is not None:
             outbox.erase(tombstones)
+
+    def expire(self, before_ms: int) -> Iterator[bytes]:
+        """Have people forgotten who were not seen since an instant; yield the events that the store has to keep."""
+        return iter(()) if self._people is None else self._people.expire(before_ms)
 
     def _catch_up_people(self, people: People, stored: int) -> bool:
         """Tell them what they have missed; return whether they had to be made anew for that."""

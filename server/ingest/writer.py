@@ -32,7 +32,7 @@ from server.ingest.rejected import RejectedEvent
 from server.ingest.telling import Followers, Telling
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
-from server.storage.tombstones import FILE_NAME, Kind, add_tombstones
+from server.storage.tombstones import FILE_NAME, ErasedId, Kind, add_tombstones
 
 GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
@@ -130,7 +130,7 @@ class Writer:
             if self._position >= 0:
                 self._forget(self._position)
 
-    def erase(self, site: str, ids: Sequence[tuple[Kind, str]]) -> int:
+    def erase(self, site: str, ids: Sequence[tuple[Kind, str] | ErasedId]) -> int:
         """Erase visitors and users of a site everywhere; return how many stored events that were.
 
         Shape:  the count is of all who were erased at once. Blocks.
@@ -282,7 +282,7 @@ class Writer:
                 self._queue.change(lambda database: forget_stored(database, position))
 
     def _keep_house(self) -> None:
-        """Once an hour forget old ids, old rejected events, and events beyond the retention."""
+        """Once an hour forget old ids, old rejected events, and events and people beyond the retention."""
         next(self._expiry, None)
         now = self._clock()
         if now < self._housekeeping_due_ms:
@@ -291,7 +291,8 @@ class Writer:
         self._expiry = expire_ids(self._database, self._queue, now // _DAY_MS - IDS_KEPT_DAYS)
         forget_old(self._queue, now)
         if self._retention_days is not None:
-            self._store.delete_before(now - self._retention_days * _DAY_MS)
+            oldest_ms = now - self._retention_days * _DAY_MS
+            self._store.delete_before(oldest_ms, self._telling.expire(oldest_ms))
 
 
 def _fields_of(event: bytes) -> dict[str, Any]:

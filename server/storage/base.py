@@ -1,6 +1,6 @@
 """The contract that every engine fulfils. Nothing above this package asks which engine runs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -53,8 +53,11 @@ class Store(Protocol):
         """Write the rows of a question into a Parquet file."""
         ...
 
-    def delete_before(self, time_ms: int) -> int:
-        """Remove events older than an instant, return how many."""
+    def delete_before(self, time_ms: int, kept: Iterable[bytes] = ()) -> int:
+        """Remove events older than an instant but for what is kept, return how many are fewer.
+
+        Shape:  kept are events older than that (lines of JSON), which take the places of those with their ids.
+        """
         ...
 
     def tombstones(self) -> set[Tombstone]:

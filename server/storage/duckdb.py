@@ -12,7 +12,7 @@ invalidated"), and opens none that another process has. Then the store is away: 
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import duckdb
 from server.errors import Unavailable
 from server.events.model import COLUMNS
 from server.storage.base import BeforeErased, Row, StoreRefused
-from server.storage.duckdb_erasure import erase_events, keep_condition, known_tombstones, rewrite
+from server.storage.duckdb_erasure import delete_before, erase_events, keep_condition, known_tombstones, rewrite
 from server.storage.duckdb_file import log_path, open_file
 from server.storage.files import copy_file
 from server.storage.gate import Gate
@@ -103,11 +103,15 @@ class DuckDBStore:
         with self._gate.reading(), self._opened().cursor() as cursor:
             cursor.sql(sql, params=dict(parameters)).write_parquet(str(path))
 
-    def delete_before(self, time_ms: int) -> int:
-        """Remove events older than an instant, return how many."""
+    def delete_before(self, time_ms: int, kept: Iterable[bytes] = ()) -> int:
+        """Remove events older than an instant but for what is kept in their places, return how many are fewer."""
         with self._writing, self._gate.reading(), self._opened().cursor() as cursor:
-            row = cursor.execute("delete from events where time < epoch_ms($time)", {"time": time_ms}).fetchone()
-            return int(row[0]) if row else 0
+            try:
+                with self._incoming.open("wb") as file:
+                    file.writelines(line + b"\n" for line in kept)
+                return delete_before(cursor, time_ms, incoming_events(self._incoming))
+            finally:
+                self._incoming.unlink(missing_ok=True)
 
     def tombstones(self) -> set[Tombstone]:
         """Return the tombstones that this store has applied."""
@@ -186,13 +190,15 @@ class DuckDBStore:
 
 def _insert_statement(incoming: Path, condition: str) -> str:
     """Return the statement that takes the incoming lines; its columns are those of COLUMNS."""
-    types = ", ".join(f"'{name}': '{_WIRE_TYPES[kind]}'" for name, kind in COLUMNS.items())
     names = ", ".join(f'"{name}"' for name in COLUMNS)
+    return f"insert into events ({names}) select {names} from ({incoming_events(incoming)}) as incoming{condition}"  # noqa: S608 - columns and path are the program's own
+
+
+def incoming_events(incoming: Path) -> str:
+    """Return the question for the events of a file of lines."""
+    types = ", ".join(f"'{name}': '{_WIRE_TYPES[kind]}'" for name, kind in COLUMNS.items())
     values = ", ".join(
         f'epoch_ms("{name}") as "{name}"' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items()
     )
     file = str(incoming).replace("'", "''")
-    return (
-        f"insert into events ({names}) select {names} from (select {values} from"  # noqa: S608 - columns and path are the program's own
-        f" read_json('{file}', format = 'newline_delimited', columns = {{{types}}})) as incoming{condition}"
-    )
+    return f"select {values} from read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"  # noqa: S608 - as above

@@ -6,17 +6,24 @@ from pathlib import Path
 
 import duckdb
 
+from server.events.model import COLUMNS
 from server.storage.base import BeforeErased, ErasedEvent
 from server.storage.duckdb_file import remove_file
 from server.storage.tombstones import MERGE, Tombstone
 
+_STONE_COLUMNS = {
+    **{name: name for name in ("salt", "site", "kind", "digest", "erased_at")},
+    "since_ms": "since",
+    "until_ms": "until",
+}
+"""The columns of the table `erased`, and what they are of a tombstone."""
 _KINDS = {"visitor": "visitor_id", "user": "user_id"}
 
 
 def known_tombstones(database: duckdb.DuckDBPyConnection) -> set[Tombstone]:
     """Return the tombstones that were applied."""
-    rows = database.execute("select salt, site, kind, digest, erased_at from erased").fetchall()
-    return {Tombstone(salt=row[0], site=row[1], kind=row[2], digest=row[3], erased_at=row[4]) for row in rows}
+    rows = database.execute(f"select {', '.join(_STONE_COLUMNS)} from erased").fetchall()  # noqa: S608 - these names
+    return {Tombstone(**dict(zip(_STONE_COLUMNS.values(), row, strict=True))) for row in rows}
 
 
 def keep_condition(database: duckdb.DuckDBPyConnection) -> str:
@@ -37,8 +44,8 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
     try:
         for each in tombstones:
             database.execute(
-                "insert into erased values (?, ?, ?, ?, ?)",
-                [each.salt, each.site, each.kind, each.digest, each.erased_at],
+                f"insert into erased ({', '.join(_STONE_COLUMNS)}) values (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - these names
+                [getattr(each, name) for name in _STONE_COLUMNS.values()],
             )
         for salt in {each.salt for each in tombstones}:
             condition = _is_erased("events", salt)
@@ -51,6 +58,35 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
             database.execute("rollback")
         raise
     return len(removed)
+
+
+def delete_before(database: duckdb.DuckDBPyConnection, time_ms: int, kept: str) -> int:
+    """Delete what is older than an instant but for what is kept; return how many events are fewer.
+
+    Shape:  kept is a question for whole events. One that is there already with the same columns known is left alone:
+            after the first time nothing is written for it.
+    """
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    same = " and ".join(f'kept."{name}" is not distinct from events."{name}"' for name in COLUMNS if name != "props")
+    database.execute("begin")
+    try:
+        database.execute(f"create or replace temp table kept as {kept}")
+        deleted = database.execute(
+            "delete from events where time < epoch_ms($time) and not exists"  # noqa: S608 - columns are the program's own
+            f" (select 1 from kept where {same})",
+            {"time": time_ms},
+        ).fetchone()
+        added = database.execute(
+            f"insert into events ({names}) select {names} from kept where not exists"  # noqa: S608 - as above
+            " (select 1 from events where events.id = kept.id and events.site = kept.site)"
+        ).fetchone()
+        database.execute("drop table kept")
+        database.execute("commit")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
+            database.execute("rollback")
+        raise
+    return (int(deleted[0]) if deleted else 0) - (int(added[0]) if added else 0)
 
 
 def rewrite(database: duckdb.DuckDBPyConnection, copy: Path) -> None:
@@ -73,8 +109,14 @@ def rewrite(database: duckdb.DuckDBPyConnection, copy: Path) -> None:
 def _is_erased(table: str, salt: str) -> str:
     """Return the condition that an event is one of those erased under a salt (hexadecimal digits).
 
-    Shape:  says of an event what `subjects_of` does (tombstones.py).
+    Shape:  says of an event what `subjects_of` and `Erased` do (tombstones.py).
     """
+    is_alone = f"({table}.user_id is null and {table}.name <> '{MERGE}')"
+    is_covered = (
+        f"{table}.time <= epoch_ms(erased.erased_at)"
+        f" and (erased.since_ms is null or ({is_alone} and {table}.time >= epoch_ms(erased.since_ms)))"
+        f" and (erased.until_ms is null or ({is_alone} and {table}.time < epoch_ms(erased.until_ms)))"
+    )
     subjects = [(f"'{kind}'", f"{table}.{column}") for kind, column in _KINDS.items()]
     for name in ("$from", "$to"):
         kind = f"if({table}.props->>'$.\"{name}_kind\"' = 'visitor', 'visitor', 'user')"
@@ -85,6 +127,6 @@ def _is_erased(table: str, salt: str) -> str:
         digest = f"sha256(concat_ws('/', '{salt}', {table}.site, {kind}, {value}))"
         conditions.append(
             f"({value} is not null and exists (select 1 from erased where erased.digest = {digest}"  # noqa: S608 - the program's own texts
-            f" and {table}.time <= epoch_ms(erased.erased_at)))"
+            f" and {is_covered}))"
         )
     return "(" + " or ".join(conditions) + ")"

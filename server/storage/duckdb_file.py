@@ -30,7 +30,11 @@ _TABLES: Step = (
     "create table if not exists erased (salt varchar, site varchar, kind varchar, digest varchar, erased_at bigint)",
     "create table if not exists format (version integer)",
 )
-STEPS: tuple[Step, ...] = (_TABLES,)
+_BOUNDS: Step = (
+    "alter table erased add column since_ms bigint",
+    "alter table erased add column until_ms bigint",
+)
+STEPS: tuple[Step, ...] = (_TABLES, _BOUNDS)
 """Step n brings a file of version n to version n + 1. A released step is never changed, except that the columns
 of COLUMNS that a file does not have are added to it whenever it is opened."""
 

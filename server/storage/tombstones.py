@@ -5,6 +5,10 @@ erasure begins: {"salt", "site", "kind", "digest", "erased_at"}; kind is `visito
 The digest is SHA-256 of "salt/site/kind/id": the id itself is nowhere in it. A folder has one salt, made with the
 first line; after a restore the lines of another folder, with its salt, may be among them.
 What was born until erased_at is gone and stays gone; what the same id does afterwards is new.
+
+A visitor who was several people's in turn is erased for the time in which it was one's: {"since", "until"},
+milliseconds, inclusive and exclusive, each left out where there is no such bound. Such a tombstone is of those events
+alone that name nobody else.
 """
 
 import hashlib
@@ -13,7 +17,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -22,29 +26,56 @@ from server.storage.migrations import sync_path
 FILE_NAME = "erased.jsonl"
 SALT_BYTES = 16
 MERGE = "$user_merged"
-NEVER = -(2**63)
 
 Kind = Literal["visitor", "user"]
 
 
+class ErasedId(NamedTuple):
+    """An id that is to be erased. Units: since_ms (inclusive) and until_ms (exclusive) are milliseconds, UTC."""
+
+    kind: Kind
+    id: str
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """One erased id. Units: erased_at is milliseconds since the epoch, UTC."""
+    """One erased id. Units: erased_at, since and until are milliseconds since the epoch, UTC; None is no bound."""
 
     salt: str
     site: str
     kind: str
     digest: str
     erased_at: int
+    since: int | None = None
+    until: int | None = None
 
-    def is_of(self, site: str, kind: Kind, value: str) -> bool:
-        """Return whether this is the tombstone of an id."""
-        return (self.site, self.kind) == (site, kind) and self.digest == digest_of(self.salt, site, kind, value)
+    def covers(self, time_ms: int) -> bool:
+        """Return whether what happened at a moment is gone."""
+        is_after = self.until is not None and time_ms >= self.until
+        is_before = self.since is not None and time_ms < self.since
+        return time_ms <= self.erased_at and not is_before and not is_after
+
+    def is_bounded(self) -> bool:
+        """Return whether others have the same id at other times."""
+        return self.since is not None or self.until is not None
+
+    def encode(self) -> bytes:
+        """Return the line that is kept, without bounds that there are not."""
+        return orjson.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
 
 def digest_of(salt: str, site: str, kind: str, value: str) -> str:
     """Return the digest by which an erased id is known."""
-    return hashlib.sha256(f"{salt}/{site}/{kind}/{value}".encode()).hexdigest()
+    digest = digest_start(salt, site, kind)
+    digest.update(value.encode())
+    return digest.hexdigest()
+
+
+def digest_start(salt: str, site: str, kind: str) -> "hashlib._Hash":
+    """Return the beginning of such a digest; the id is still to be added."""
+    return hashlib.sha256(f"{salt}/{site}/{kind}/".encode())
 
 
 def read_tombstones(path: Path) -> list[Tombstone]:
@@ -62,13 +93,21 @@ def read_tombstones(path: Path) -> list[Tombstone]:
     return found
 
 
-def add_tombstones(path: Path, site: str, ids: Sequence[tuple[Kind, str]], now_ms: int) -> list[Tombstone]:
+def add_tombstones(path: Path, site: str, ids: Sequence[tuple[Kind, str] | ErasedId], now_ms: int) -> list[Tombstone]:
     """Return the tombstones of these ids, once they are on disk. Errors: OSError."""
     known = read_tombstones(path)
     salt = known[-1].salt if known else secrets.token_hex(SALT_BYTES)
     made = [
-        Tombstone(salt=salt, site=site, kind=kind, digest=digest_of(salt, site, kind, value), erased_at=now_ms)
-        for kind, value in ids
+        Tombstone(
+            salt=salt,
+            site=site,
+            kind=each.kind,
+            digest=digest_of(salt, site, each.kind, each.id),
+            erased_at=now_ms,
+            since=each.since_ms,
+            until=each.until_ms,
+        )
+        for each in (ErasedId(*known_id) for known_id in ids)
     ]
     _append(path, made)
     return made
@@ -87,7 +126,7 @@ def _append(path: Path, tombstones: Sequence[Tombstone]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         # a line that a crash cut off must not swallow the next
-        file.write(b"".join(b"\n" + orjson.dumps(asdict(each)) for each in tombstones) + b"\n")
+        file.write(b"".join(b"\n" + each.encode() for each in tombstones) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     if is_new:
@@ -119,19 +158,27 @@ class Erased:
     """Says whether somebody was erased at a moment. Shape: made of tombstones; ids that were looked for are kept."""
 
     def __init__(self, tombstones: Iterable[Tombstone]) -> None:
-        self._until = {(each.site, each.kind, each.salt, each.digest): each.erased_at for each in tombstones}
-        self._salts = {salt for _, _, salt, _ in self._until}
-        self._known: dict[tuple[str, str, str], int] = {}
+        self._stones: dict[tuple[str, str, str, str], list[Tombstone]] = {}
+        for each in tombstones:
+            self._stones.setdefault((each.site, each.kind, each.salt, each.digest), []).append(each)
+        self._salts = {salt for _, _, salt, _ in self._stones}
+        self._known: dict[tuple[str, str, str], list[Tombstone]] = {}
 
     def covers(self, site: str, subjects: Iterable[tuple[str, str]], time_ms: int) -> bool:
-        """Return whether an event at this time is gone with one of its subjects."""
-        return any(self._erased_at(site, kind, value) >= time_ms for kind, value in subjects)
+        """Return whether an event at this time is gone with one of its subjects (`subjects_of`)."""
+        named = list(subjects)
+        return any(
+            each.covers(time_ms) and (len(named) == 1 or not each.is_bounded())
+            for kind, value in named
+            for each in self._of(site, kind, value)
+        )
 
-    def _erased_at(self, site: str, kind: str, value: str) -> int:
+    def _of(self, site: str, kind: str, value: str) -> list[Tombstone]:
         key = (site, kind, value)
         if key not in self._known:
-            found = (
-                self._until.get((site, kind, salt, digest_of(salt, site, kind, value)), NEVER) for salt in self._salts
-            )
-            self._known[key] = max(found, default=NEVER)
+            self._known[key] = [
+                each
+                for salt in self._salts
+                for each in self._stones.get((site, kind, salt, digest_of(salt, site, kind, value)), ())
+            ]
         return self._known[key]

@@ -21,7 +21,7 @@ from server.reports.filters import Filter
 from server.reports.users import UserQuery, all_events_of, describe_user, list_users
 from server.sites import DEFAULT_SITE, Site
 from server.storage.base import Store
-from server.storage.tombstones import Kind
+from server.storage.tombstones import ErasedId
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
 from server.web.hook_people import contact_visitors
@@ -123,19 +123,17 @@ async def delete_user(request: Request) -> Response:
     """Erase one person everywhere: events, queue, rejected events, properties. Tombstones keep them from coming back.
 
     Shape:  answers when it is done, {"erased": how many events}. An id that nobody has is erased as well: it may be in
-            an older backup, or on its way.
+            an older backup, or on its way. Of a browser that was others' too, what it did while it was this person's.
     """
     parts = parts_of(request)
     owner = parts.auth.site_of_key(request)
     site, person_id = owner.key, request.path_params["id"]
     person = await run_in_threadpool(person_of, request, site, person_id)
-    ids: list[tuple[Kind, str]] = [("user", person_id), ("visitor", person_id)]
+    ids = [ErasedId("user", person_id), ErasedId("visitor", person_id)]
     if person is not None:
-        ids += [("user", each) for each in person.user_ids]
-        ids += [("visitor", each) for each in await run_in_threadpool(contact_visitors, parts, owner, person)]
-        ids += [
-            ("visitor", visitor_id) for visitor_id, since, until in person.visitors if since is None and until is None
-        ]
+        ids += [ErasedId("user", each) for each in person.user_ids]
+        ids += [ErasedId("visitor", each) for each in await run_in_threadpool(contact_visitors, parts, owner, person)]
+        ids += [ErasedId("visitor", *span) for span in person.visitors]
     writer = parts.writer
     if writer is None:  # the routes that ask are not mounted in the role `collect`
         raise RuntimeError("this process has no writer")

@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from server.app import create_app
+from server.ingest.mentions import Mentions
+from server.ingest.telling import Telling
 from server.settings import Settings
+from server.storage.duckdb import DuckDBStore
 from server.storage.export_files import export_name
+from server.storage.tombstones import Tombstone
 from server.web.parts import Parts
 from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import NOW_MS, make_batch, make_event
@@ -182,6 +188,141 @@ def test_a_merge_that_names_the_erased_in_its_properties_alone_goes_too(
     client.post("/api/events", json=late, headers=secret)
     wait_until_stored(client)
     assert parts.queue.counts().erased == 1
+
+
+def reject(client: TestClient, *events: dict[str, Any]) -> None:
+    answer = client.post("/collect", json=make_batch(*events, visitor_id="stranger"))
+    assert len(answer.json()["rejected"]) == len(events)
+
+
+def rejected_names(settings: Settings) -> int:
+    with sqlite3.connect(settings.data_dir / "queue.sqlite") as database:
+        return int(database.execute("select count(*) from rejected").fetchone()[0])
+
+
+def test_what_strangers_had_rejected_is_looked_through_beside_the_commits(
+    client: TestClient, parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(20):
+        reject(client, {"name": "", "props": {"a": [str(each) for each in range(1000)]}}, {"name": "", "x": CANARY})
+    looked, texts = Counter[str](), Counter[str]()
+    find, look_up = Mentions.find_more, Mentions._look_up
+
+    def find_more(self: Mentions, database: sqlite3.Connection) -> list[int]:
+        before = self.last_seq
+        found = find(self, database)
+        looked[threading.current_thread().name] += self.last_seq - before
+        return found
+
+    def note_text(self: Mentions, text: bytes) -> list[Tombstone]:
+        texts[text.decode()] += 1
+        return look_up(self, text)
+
+    monkeypatch.setattr(Mentions, "find_more", find_more)
+    monkeypatch.setattr(Mentions, "_look_up", note_text)
+    erase(parts)
+    assert looked == Counter(writer=40)
+    assert set(texts.values()) == {1}
+    assert CANARY in texts
+    assert rejected_names(settings) == 20
+    erase(parts)
+    assert looked["committer"] == 0
+
+
+def test_a_rejected_event_that_was_on_its_way_goes_too(
+    client: TestClient, parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a request that came before the erasure and was committed between two of its steps."""
+    for owner, step in ((Mentions, "find"), (DuckDBStore, "erase"), (Telling, "forget")):
+        with monkeypatch.context() as between:
+            do = getattr(owner, step)
+
+            def late(*arguments: Any, do: Any = do, owner: Any = owner, step: str = step) -> Any:
+                monkeypatch.setattr(owner, step, do)  # once
+                result = do(*arguments)
+                reject(client, {"name": "", "note": CANARY}, {"name": "", "note": "another"})
+                return result
+
+            between.setattr(owner, step, late)
+            erase(parts)
+        assert files_with_canary(settings.data_dir) == [], step
+    assert rejected_names(settings) > 0
+
+
+def test_deep_and_broken_payloads_are_looked_through(client: TestClient, parts: Parts, settings: Settings) -> None:
+    deep = b'{"site":"nowhere","a":' + b"[" * 1000 + f'"{CANARY}"'.encode() + b"]" * 1000 + b"}"
+    for body in (deep, f'{{"site":"nowhere","a":"{CANARY}","b'.encode()):
+        assert client.post("/collect", content=body).status_code >= 400
+    assert files_with_canary(settings.data_dir)
+    erase(parts)
+    assert files_with_canary(settings.data_dir) == []
+
+
+def test_an_erasure_reads_what_the_store_has_applied_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parts.writer is not None
+    parts.writer.erase("default", [("user", f"user-{number}") for number in range(50)])
+    read = DuckDBStore.tombstones
+    asked: list[int] = []
+
+    def note(self: DuckDBStore) -> set[Tombstone]:
+        found = read(self)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(DuckDBStore, "tombstones", note)
+    erase(parts)
+    assert asked == [50]
+
+
+@pytest.fixture
+def shared(client: TestClient, secret: dict[str, str], clock: StandingClock) -> Callable[[], list[str]]:
+    """Have a browser be anna's and then ben's; return a function that tells what is stored, oldest first."""
+    for user in ("anna", "ben"):
+        send(client, "shared", name=f"before {user}", props={"note": CANARY if user == "anna" else ""})
+        clock.now_ms += 60_000
+        join = {"name": f"join {user}", "user_id": user, "visitor_id": "shared"}
+        assert client.post("/api/events", json=join, headers=secret).json()["accepted"] == 1
+        clock.now_ms += 60_000
+        send(client, "shared", name=f"as {user}", props={"note": CANARY if user == "anna" else ""})
+        wait_until_stored(client)
+
+    def names() -> list[str]:
+        wait_until_stored(client)
+        answer = client.get("/api/events", headers=secret).json()["events"]
+        return [each["name"] for each in reversed(answer)]
+
+    return names
+
+
+BY_ANNA = ["before anna", "join anna", "as anna", "before ben"]
+BY_BEN = ["join ben", "as ben"]
+
+
+def test_what_a_shared_browser_did_as_the_erased_goes_and_is_nobody_else_s(
+    client: TestClient, settings: Settings, secret: dict[str, str], shared: Callable[[], list[str]]
+) -> None:
+    assert shared() == BY_ANNA + BY_BEN
+    assert client.delete("/api/users/anna", headers=secret).json() == {"erased": len(BY_ANNA)}
+    assert shared() == BY_BEN
+    assert files_with_canary(settings.data_dir) == []
+    send(client, "shared", name="late as anna", time=NOW_MS + 150_000)
+    send(client, "shared", name="late as ben", time=NOW_MS + 200_000)
+    assert shared() == ["join ben", "late as ben", "as ben"]
+    ben = client.get("/api/users/ben/events", headers=secret).json()["events"]
+    assert {each["name"] for each in ben} == {"join ben", "late as ben", "as ben"}
+
+
+def test_what_a_shared_browser_did_as_others_stays(
+    client: TestClient, secret: dict[str, str], shared: Callable[[], list[str]], clock: StandingClock
+) -> None:
+    assert client.delete("/api/users/ben", headers=secret).json() == {"erased": len(BY_BEN)}
+    send(client, "shared", name="late as ben", time=NOW_MS + 200_000)
+    assert shared() == BY_ANNA
+    clock.now_ms += 60_000
+    send(client, "shared", name="after all")
+    assert shared() == [*BY_ANNA, "after all"]
+    assert client.delete("/api/users/shared", headers=secret).status_code == 200
+    assert shared() == []
 
 
 def _values(settings: Settings) -> dict[str, Any]:

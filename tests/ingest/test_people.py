@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.events.model import StoredEvent
-from server.identity.merges import build_world
-from server.identity.people_file import find_worlds, load_world
-from server.ingest.facts import fact_of
+from server.identity.merges import Change, Fact, World, build_world
+from server.identity.people_file import belongings_of, find_worlds, load_world
+from server.ingest.facts import fact_of, least_event
 from server.ingest.people import People
 
 QUEUE = "queue"
@@ -165,6 +165,69 @@ def test_last_seen_and_place_are_those_of_the_latest_event(people: Kept) -> None
     assert row == (5, 30, "NO")
 
 
+@pytest.fixture
+def applied(monkeypatch: pytest.MonkeyPatch) -> list[Fact]:
+    """Return a list of the facts that worlds take in, also when they are made anew."""
+    facts: list[Fact] = []
+    apply = World.apply
+
+    def note(world: World, fact: Fact) -> Change:
+        facts.append(fact)
+        return apply(world, fact)
+
+    monkeypatch.setattr(World, "apply", note)
+    return facts
+
+
+def test_a_batch_of_old_facts_makes_their_world_anew_once(people: Kept, applied: list[Fact]) -> None:
+    lot = 300
+    people.take([identify(number, update("n", number), visitor_id="v") for number in range(lot, 2 * lot)], QUEUE, 1)
+    assert len(applied) == lot
+    people.take([identify(number, update("n", number), visitor_id="v") for number in range(lot)], QUEUE, 2)
+    assert len(applied) == lot + 2 * lot
+    assert people.values("visitor", "v") == {"n": 2 * lot - 1}
+
+
+def test_events_that_name_both_again_are_no_work_however_late(people: Kept, applied: list[Fact]) -> None:
+    lot = 300
+    people.take([event(number, visitor_id="v", user_id="u") for number in range(1, 2 * lot, 2)], QUEUE, 1)
+    assert len(applied) == 1
+    people.take([event(number, visitor_id="v", user_id="u") for number in range(2, 2 * lot, 2)], QUEUE, 2)
+    assert len(applied) == 1
+    people.take([event(lot + 1000, visitor_id="v", user_id="u", time=0)], QUEUE, 3)
+    assert len(applied) < 3 * lot
+
+
+def test_repeated_joins_count_again_once_something_comes_between(people: Kept) -> None:
+    people.take_each(*(event(number, visitor_id="v", user_id="u") for number in (1, 5, 9)))
+    people.take_each(identify(7, update("said", 7), visitor_id="v"), event(6, visitor_id="v", user_id="w"))
+    assert people.values("user", "w") == {"said": 7}
+    people.take_each(identify(10, update("said", 10), visitor_id="v"))
+    assert people.values("user", "u") == {"said": 10}
+
+
+def test_a_change_that_came_late_is_told_of_the_event_that_made_it(people: Kept) -> None:
+    people.take_each(identify(9, update("plan", "pro"), visitor_id="v"))
+    late = [identify(1, update("n", 1), visitor_id="v"), identify(2, update("$name", "Ann"), visitor_id="v")]
+    people.take([*late, identify(12, update("$name", "Eve"), visitor_id="v")], QUEUE, 9)
+    told = {(each["name"], each["props"]["$name"], each["props"]["$cause"]) for each in people.followed.values()}
+    assert told == {("$name_changed", "Ann", "id002"), ("$name_changed", "Eve", "id012")}
+
+
+def test_pages_cannot_add_without_end(
+    people: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("server.ingest.people.MAX_WEIGHT", 10)
+    page = [identify(number, update("n", number), visitor_id="v", source="page") for number in range(20)]
+    people.take_each(*page)
+    assert people.values("visitor", "v") == {"n": 4}, "of weight 2 each"
+    assert "too_much_history" in caplog.text
+    people.take_each(page[-1] | {"id": "elsewhere", "visitor_id": "w"})
+    assert people.values("visitor", "w") == {"n": 19}, "others are not concerned"
+    people.take_each(identify(30, update("n", 30), visitor_id="v", source="server"))
+    assert people.values("visitor", "v") == {"n": 30}, "the site's server is taken in always"
+
+
 IDS = ("1", "2", "3")
 KINDS = ("visitor", "user")
 # each is one choice of many and not many choices: half of the time went into drawing them
@@ -185,6 +248,24 @@ MERGE = st.sampled_from(
         for source, source_kind, target, target_kind in product(IDS, KINDS, IDS, KINDS)
     ]
 )
+
+
+@st.composite
+def many_joins(draw: st.DrawFn) -> list[StoredEvent]:
+    """Return what connects ids, most of it again and again, among operations."""
+    events = []
+    pairs = draw(st.lists(st.sampled_from([*product(IDS, IDS)]), min_size=1, max_size=3))
+    for number, time in enumerate(draw(st.lists(st.integers(1, 15), min_size=2, max_size=16))):
+        visitor, user = draw(st.sampled_from(pairs))
+        kind = draw(st.sampled_from(["join"] * 6 + ["merge", "visitor", "user"]))
+        if kind == "merge":
+            events.append(event(number, "$user_merged", time, props=draw(MERGE)))
+        elif kind == "join":
+            events.append(event(number, time=time, visitor_id=visitor, user_id=user))
+        else:
+            columns = {"visitor_id": visitor} if kind == "visitor" else {"user_id": user}
+            events.append(identify(number, draw(OPERATION), time=time, **columns))
+    return events
 
 
 @st.composite
@@ -225,6 +306,28 @@ def test_any_order_any_repetition_and_any_interleaving_ends_in_the_same_users(
     check_any_order(events, shuffle)
 
 
+@settings(max_examples=300, deadline=None)
+@given(many_joins(), st.randoms(use_true_random=False))
+def test_any_order_of_what_is_said_again_ends_in_the_same_users(
+    events: list[StoredEvent], shuffle: random.Random
+) -> None:
+    check_any_order(events, shuffle)
+    every = build_world(fact for each in events if (fact := fact_of(each)) is not None)
+    shuffle.shuffle(events)
+    people = in_order(events)
+    kept = [load_world(people._database, number) for (number,) in people._database.execute("select world from worlds")]
+    assert {visitor: spans for world in kept for visitor, spans in world.spans.items()} == every.spans
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(many_events(), many_joins()))
+def test_what_follows_is_the_same_in_one_batch_and_in_many(events: list[StoredEvent]) -> None:
+    events.sort(key=lambda each: (each["time"], each["id"]))
+    people = Kept()
+    people.take(events, QUEUE, 1)
+    assert people.followed == in_order(events).followed
+
+
 @pytest.mark.promise
 @pytest.mark.long
 @pytest.mark.timeout(600)
@@ -236,6 +339,13 @@ def test_any_order_ends_in_the_same_users_ten_thousand_times(events: list[Stored
 
 @settings(max_examples=100, deadline=None)
 @given(many_events())
+def test_the_least_event_says_what_the_fact_says(events: list[StoredEvent]) -> None:
+    for fact in filter(None, map(fact_of, events)):
+        assert fact_of(least_event("default", fact)) == fact
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(many_events(), many_joins()))
 def test_what_is_kept_is_what_the_facts_make(events: list[StoredEvent]) -> None:
     people = in_order(events)
     facts = [fact for each in events if (fact := fact_of(each)) is not None]
@@ -243,4 +353,8 @@ def test_what_is_kept_is_what_the_facts_make(events: list[StoredEvent]) -> None:
         [number] = find_worlds(people._database, "default", [node])
         world = load_world(people._database, number)
         inhabitants = world.people.keys() | world.leads_to.keys()
-        assert build_world(fact for fact in facts if {*fact.nodes()} <= inhabitants) == world
+        built = build_world(fact for fact in facts if {*fact.nodes()} <= inhabitants)
+        assert world.newest <= built.newest  # a join that says again what is known is no news
+        built.newest = world.newest
+        assert built == world
+        assert belongings_of(people._database, number) == world.belongings()

@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.enrich.public_suffix import load_suffixes
-from server.ingest import erasure, people, queue, queue_file, telling, writer
+from server.ingest import erasure, mentions, people, queue, queue_file, telling, writer
 from server.ingest.checkpoints import Checkpoints
 from server.outgoing.outbox import Outbox
 from server.storage import duckdb, duckdb_erasure, tombstones
@@ -48,6 +48,8 @@ STEPS: tuple[Callable[..., Any], ...] = (
     erasure.Erasure.forget_moved,
     erasure.Erasure._forget,
     erasure._forget,
+    erasure._drop_rejected,
+    mentions.Mentions.find_more,
     duckdb.DuckDBStore.erase,
     duckdb.DuckDBStore.append,
     duckdb.DuckDBStore.scrub,
