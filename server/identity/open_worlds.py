@@ -198,8 +198,9 @@ def _make_anew(database: sqlite3.Connection, number: int, told: Outdated) -> Ite
     for fact in facts:
         event = told.following.get(fact.moment)
         if event is not None:
-            yield from _changes_of_late(world, late, told.called)
-            late.clear()
+            # late, and yet newer than this, is what found its world outdated by another with which it was united
+            before = {moment: late.pop(moment) for moment in list(late) if moment < fact.moment}
+            yield from _changes_of_late(world, before, told.called)
         change = world.apply(fact)
         if event is not None:
             yield Outcome(event=event, change=change, values=world.people[change.person].values)

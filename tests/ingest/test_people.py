@@ -214,6 +214,19 @@ def test_a_change_that_came_late_is_told_of_the_event_that_made_it(people: Kept)
     assert told == {("$name_changed", "Ann", "id002"), ("$name_changed", "Eve", "id012")}
 
 
+def test_late_for_one_world_is_later_than_what_follows_in_another(people: Kept) -> None:
+    """The world of v is made anew from 1, 2 and 4; that of w has seen 9, so that what unites the two is late."""
+    people.take_each(identify(3, update("n", 3), visitor_id="v"), identify(9, update("n", 9), visitor_id="w"))
+    merge = {"$from": "v", "$from_kind": "visitor", "$to": "new", "$to_kind": "user"}
+    late = identify(1, update("$name", "Ann"), visitor_id="v")
+    follows = identify(4, update("$name", "Eve"), visitor_id="v")
+    into_new = event(5, "$user_merged", props=merge)
+    people.take([late, follows, into_new, event(6, visitor_id="w", user_id="new")], QUEUE, 9)
+    assert people.values("visitor", "v") == {"n": 3, "$name": "Eve"} | {"n": 9}
+    causes = {(each["name"], each["props"].get("$name"), each["props"]["$cause"]) for each in people.followed.values()}
+    assert {("$name_changed", "Ann", "id001"), ("$name_changed", "Eve", "id004")} <= causes
+
+
 def test_pages_cannot_add_without_end(
     people: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
