@@ -24,9 +24,22 @@ const address = (value: unknown): string | undefined => {
   return found && new URL(found, document.baseURI).href;
 };
 
-/** Returns a number, also from a text such as "1 290,50". */
+/** Thousands in groups of three, all with the same separator. */
+const GROUPED = /^-?\d{1,3}([.,])\d{3}(\1\d{3})*$/;
+
+/**
+ * Returns a number, also from a text such as "1 290,50" or "1,290.50 EUR": the last separator is that of decimals when one
+ * or two digits follow. Nothing where it can be read in two ways: "1,290" and "1.290".
+ */
 export const readAmount = (value: unknown): number | undefined => {
-  const amount = parseFloat(`${value as string}`.replace(/\s/g, "").replace(/,(\d\d?)$/, ".$1"));
+  if (typeof value === "number") return isFinite(value) ? value : undefined;
+  const [text] = /^-?[\d.,]*\d/.exec(`${value as string}`.replace(/[\s'\u2019]/g, "")) || [""];
+  const [, whole, decimals] = /^(.*?)(?:[.,](\d\d?))?$/.exec(text)!;
+  const isGrouped = GROUPED.test(whole!);
+  // a single group that begins with 0 is no thousand
+  if (isGrouped && !decimals && /^-?[1-9]\d*.\d{3}$/.test(whole!)) return undefined;
+  const digits = isGrouped && !/^-?0/.test(whole!) ? whole!.replace(/[.,]/g, "") : whole!.replace(",", ".");
+  const amount = text ? Number(decimals ? `${digits}.${decimals}` : digits) : NaN;
   return isFinite(amount) ? amount : undefined;
 };
 
