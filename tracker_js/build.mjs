@@ -21,7 +21,7 @@ const static_ = process.argv[2] || `${root}../server/web/static`;
 const PACKED = "tracker.js";
 /** What uglify-js does otherwise where the names and the order are searched for: measured, fewer bytes after the search. */
 const FOR_PACKING = { hoist_vars: true, inline: false };
-const HASH_LENGTH = 8;
+const HASH_LENGTH = 6;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 const SHARED = ["product_data.ts"];
 const plugins = readdirSync(`${root}src/optional`)

@@ -93,7 +93,7 @@ const methods: Methods = {
   debug(isOn: boolean) {
     debug(isOn);
     // found out when nobody could have listened yet
-    if (isForgetful()) emit("fault", "no storage");
+    if (isForgetful()) emit("fault", "storage");
   },
 };
 

@@ -12,7 +12,7 @@ import { parseJson } from "./storage";
 import type { Answer } from "./types";
 
 /** Of 65,536; the rest is for what a beacon says beside its events. */
-const EVENTS_BYTES = 61440;
+const EVENTS_BYTES = 60000;
 const TIMEOUT_MS = 3e4;
 
 /** Shape: status is 0 when no answer came; answer is undefined when the body is no JSON. */

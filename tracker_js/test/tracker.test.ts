@@ -304,7 +304,7 @@ test("says in debug that it works in memory", async () => {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   const { tracker } = await openPage();
   tracker.debug(true);
-  expect(log.mock.calls).toEqual([["tracker", "fault", "no storage"]]);
+  expect(log.mock.calls).toEqual([["tracker", "fault", "storage"]]);
 });
 
 describe("the beacon", () => {

@@ -24,22 +24,18 @@ const address = (value: unknown): string | undefined => {
   return found && new URL(found, document.baseURI).href;
 };
 
-/** Thousands in groups of three, all with the same separator. */
-const GROUPED = /^-?\d{1,3}([.,])\d{3}(\1\d{3})*$/;
-
 /**
  * Returns a number, also from a text such as "1 290,50" or "1,290.50 EUR": the last separator is that of decimals when one
- * or two digits follow. Nothing where it can be read in two ways: "1,290" and "1.290".
+ * or two digits follow. Nothing where it can be read in two ways, as "1,290" and "1.290", or in none.
  */
 export const readAmount = (value: unknown): number | undefined => {
-  if (typeof value === "number") return isFinite(value) ? value : undefined;
-  const [text] = /^-?[\d.,]*\d/.exec(`${value as string}`.replace(/[\s'\u2019]/g, "")) || [""];
-  const [, whole, decimals] = /^(.*?)(?:[.,](\d\d?))?$/.exec(text)!;
-  const isGrouped = GROUPED.test(whole!);
-  // a single group that begins with 0 is no thousand
-  if (isGrouped && !decimals && /^-?[1-9]\d*.\d{3}$/.test(whole!)) return undefined;
-  const digits = isGrouped && !/^-?0/.test(whole!) ? whole!.replace(/[.,]/g, "") : whole!.replace(",", ".");
-  const amount = text ? Number(decimals ? `${digits}.${decimals}` : digits) : NaN;
+  const text = `${value as string}`.replace(/[\s']/g, "");
+  const found = /^(-?\d+|-?\d{1,3}(?:([.,])\d{3})+)(?:[.,](\d\d?))?(?![.,]?\d)/.exec(text) || [];
+  const [, whole = "", separator, decimals = ""] = found;
+  const groups = whole.split(separator!);
+  const isUnclear = groups[1] && !groups[2] && !decimals;
+  const read = isUnclear ? NaN : parseFloat(`${groups.join("")}.${decimals}`);
+  const amount = typeof value === "number" ? value : read;
   return isFinite(amount) ? amount : undefined;
 };
 
