@@ -19,6 +19,7 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 const static_ = process.argv[2] || `${root}../server/web/static`;
 /** The others are too small to gain by it. */
 const PACKED = "tracker.js";
+const STUB = "stub.js";
 /** What uglify-js does otherwise where the names and the order are searched for: measured, fewer bytes after the search. */
 const FOR_PACKING = { hoist_vars: true, inline: false };
 const HASH_LENGTH = 6;
@@ -48,8 +49,9 @@ const bundle = (entry, options) =>
  *
  * swc inlines across functions, uglify-js folds statements; then swc gives short names, alike in all functions.
  */
-const shorten = async (text, module, more) => {
+const shorten = async (text, module, more, isInline) => {
   const plain = { ecma: 2020, module, format: { ascii_only: true, comments: false } };
+  // not in the stub, whose function would be taken away and its variables be the page's;
   // one word for all declarations, var, is shorter where there are gzip and minifiers that merge neighbours
   const { code: declared } = await transform(text, {
     isModule: module,
@@ -58,7 +60,7 @@ const shorten = async (text, module, more) => {
     // a browser that needs nothing else changed
     env: { targets: { chrome: "120" }, include: ["transform-block-scoping"] },
   });
-  const inlined = await minify(declared, {
+  const inlined = await minify(isInline ? text : declared, {
     ...plain,
     // unsafe: texts are joined with + instead of templates, the same but for objects that are two different texts;
     // regular expressions stand where they are used, the same for those without a state
@@ -85,7 +87,12 @@ const shorten = async (text, module, more) => {
 const buildForPages = async (entry, file, options = {}) => {
   const { outputFiles } = await bundle(entry, { format: "iife", write: false, ...options });
   const [{ text }] = outputFiles;
-  const code = await shorten(text, options.format === "esm", file === PACKED ? FOR_PACKING : {});
+  const code = await shorten(
+    text,
+    options.format === "esm",
+    file === PACKED ? FOR_PACKING : {},
+    file === STUB,
+  );
   const licences = text.match(/\/\*![^]*?\*\/\n/g) || [];
   const packed = file === PACKED ? pack(code, !process.argv[2]) : code;
   const written = `${licences.join("")}${packed}\n`;
@@ -104,7 +111,7 @@ for (const name of plugins) {
 const define = { __PLUGINS__: JSON.stringify(hash.digest("hex").slice(0, HASH_LENGTH)) };
 await buildForPages("script", PACKED, { define });
 await buildForPages("carrotquest", "carrotquest.js", { define });
-await buildForPages("stub", "stub.js");
+await buildForPages("stub", STUB);
 await bundle("module", { format: "esm", outfile: "dist/module.js" });
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"], {
   cwd: root,
