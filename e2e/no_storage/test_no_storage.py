@@ -46,7 +46,7 @@ def check_debugged(driver: WebDriver) -> None:
     flush(driver)
     said = noise(driver)
     assert [line for line in said if not line.startswith("log: tracker ")] == []
-    assert said.count("log: tracker fault storage forbidden") == 1
+    assert said.count("log: tracker fault storage") == 1
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ MISSPELT = {
     "a plugin": 'import("footfall-tracker/plugins/outbond");',
 }
 CORRECT = 'tracker.track("$order_completed", { $order_id: "1" }); tracker.track("Own", { a: 1 });'
+PLUGIN = """
+import { use } from "footfall-tracker";
+import outbound from "footfall-tracker/plugins/outbound";
+use(outbound);
+"""
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -98,12 +103,14 @@ def test_bundled_package_tracks_and_puts_nothing_on_the_window(
     assert len(named(events, "Link followed")) == 1
 
 
-def test_misspelt_names_do_not_compile(site: Path) -> None:
+@pytest.mark.parametrize(("module", "resolution"), [("esnext", "bundler"), ("nodenext", "nodenext")])
+def test_misspelt_names_do_not_compile(site: Path, module: str, resolution: str) -> None:
     head = 'import { start } from "footfall-tracker";\nconst tracker = start({ api: "" });\n'
     for place, line in enumerate([CORRECT, *MISSPELT.values()]):
         (site / f"case{place}.ts").write_text(head + line, encoding="utf-8")
-    options = ["--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
+    (site / "plugin.ts").write_text(PLUGIN, encoding="utf-8")
+    options = ["--strict", "--noEmit", "--target", "es2022", "--module", module, "--moduleResolution", resolution]
     files = sorted(path.name for path in site.glob("case*.ts"))
-    said = run("node", str(TOOLS / "typescript/bin/tsc"), *options, *files, folder=site).stdout
+    said = run("node", str(TOOLS / "typescript/bin/tsc"), *options, *files, "plugin.ts", folder=site).stdout
     wrong = {line.split("(")[0] for line in said.splitlines() if ": error TS" in line}
     assert wrong == set(files[1:]), said

@@ -1,4 +1,5 @@
 /** What is recorded by itself: views and their campaigns, exit intent, fields, forms. */
+import { guard } from "./guard";
 import { countView, describePage, readPage, setMoment, setReferrer, views } from "./page";
 import { readCampaign } from "./plugins/campaigns";
 import { watchExitIntent } from "./plugins/exit_intent";
@@ -23,8 +24,9 @@ export const startAutomatic = (stub: Partial<Stub>): (() => void) => {
     recordAutomatic("$page_view", describePage(page), page);
   });
   setMoment(); // only what was recorded just now happened on arrival
+  // what fails in one page's circumstances must not keep the others from starting
   watchExitIntent();
-  watchFields();
   watchForms();
+  guard(watchFields)();
   return tellView;
 };

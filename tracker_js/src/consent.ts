@@ -2,14 +2,17 @@
  * Whether events may be kept now, later, or never.
  *
  * Shape:  the decision is stored as "consent": granted or denied; it is all that is stored without consent.
- *         Global Privacy Control beats a granted consent: only the owner's `data-ignore-gpc` beats it.
+ *         It is read anew at every question, because it may have been made in another tab, or while this page was kept
+ *         in the back/forward cache.
+ *         Global Privacy Control beats a granted consent: only the owner's `data-ignore-gpc` beats it. A denial is
+ *         noted beside it, for a browser that no longer sends it.
  *         A prerendered page waits like one without consent: nobody has seen it yet.
  */
 import { isOn, options } from "./options";
 import { loadList, save } from "./storage";
 
 const KEY = "consent";
-const GRANTED = "granted";
+export const GRANTED = "granted";
 
 /** What browsers may say and the DOM's types do not know. */
 interface Signals {
@@ -17,29 +20,19 @@ interface Signals {
   doNotTrack?: string | null;
 }
 
-/** The visitor's own decision, or the browser's signal, which is final. */
-let decision: unknown;
-let isFinal = false;
+/** Returns the browser's objection. */
+const readSignal = (): string | false | 0 =>
+  (navigator as Signals).globalPrivacyControl && !isOn(options.ignoreGpc)
+    ? "gpc"
+    : +(navigator as Signals).doNotTrack! && isOn(options.dnt) && "dnt";
 
-export const readConsent = (): void => {
-  const { globalPrivacyControl, doNotTrack } = navigator as Signals;
-  const signal =
-    globalPrivacyControl && !isOn(options.ignoreGpc)
-      ? "gpc"
-      : doNotTrack === "1" && isOn(options.dnt) && "dnt";
-  isFinal = !!signal;
-  decision = signal || loadList(KEY)[0];
-};
+/** Returns `granted`, or why nothing may be kept; nothing while events must wait in memory. */
+export const readConsent = (): string | false =>
+  !(document as { prerendering?: boolean }).prerendering &&
+  (readSignal() || (loadList(KEY)[0] as string) || (options.consent !== "required" && GRANTED));
 
-/** Returns why nothing may be kept, or nothing. */
-export const readRefusal = (): string => (decision && decision !== GRANTED ? `${decision}` : "");
+export const isAllowed = (): boolean => readConsent() === GRANTED;
 
-/** Whether events must wait in memory. */
-export const isPending = (): boolean =>
-  (options.consent === "required" && !decision) || !!(document as { prerendering?: boolean }).prerendering;
+export const grantConsent = (): unknown => readSignal() || save(KEY, GRANTED);
 
-export const isAllowed = (): boolean => !readRefusal() && !isPending();
-
-export const setConsent = (isGranted: boolean): void => {
-  if (!isFinal) save(KEY, (decision = isGranted ? GRANTED : "denied"));
-};
+export const denyConsent = (): unknown => save(KEY, "denied");

@@ -15,8 +15,9 @@ export type * from "./types";
 export const start = (options: Options & { api: string }): Tracker => {
   const page = document as Started;
   const stub = (window as { tracker?: Partial<Tracker & Stub> }).tracker;
-  const found = page.tracker || (stub?.version && (stub as Tracker));
-  if (found) return found;
+  // a form or an image with the name "tracker" is found at the document too
+  const found = [page.tracker, stub].find((each) => each?.version);
+  if (found) return found as Tracker;
   page.tracker = tracker;
   if (stub?.q) {
     const calls = stub.q.splice(0);

@@ -7,8 +7,8 @@ import type { Page } from "./types";
 export type Moment = [time_ms?: number | undefined, url?: string | undefined];
 
 let moment: Moment = [];
-let referrer = "";
-let viewed = "";
+let referrer: string;
+let viewed: string;
 /** How many views there were in this page. */
 export let views = 0;
 
@@ -39,8 +39,8 @@ export const readPage = (url = moment[1] || location.href): Page => ({
 });
 
 /** Returns the attributes of a `$page_view`, but for the referrer's domain, which the server reads from it. */
-export const describePage = ({ url, title, referrer }: Page): Props => ({
-  $url: url,
-  $title: title,
-  $referrer: referrer,
+export const describePage = (page: Page): Props => ({
+  $url: page.url,
+  $title: page.title,
+  $referrer: page.referrer,
 });

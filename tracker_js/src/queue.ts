@@ -14,11 +14,12 @@
  *   Order:   ids are UUIDs of version 7, so their order as text is the order of their making.
  *   Shape:   a value is [visitor, event]: the beacon names its visitor once.
  */
+import { guard } from "./guard";
 import { prefix } from "./options";
-import { erase, findKeys, loadList, loadText, parseList, save } from "./storage";
+import { erase, findKeys, loadList, loadText, parseList, save, saveText } from "./storage";
 import { tellDrop } from "./topics";
 import type { TrackedEvent } from "./types";
-import type { Visitor } from "./visitor";
+import { findId, type Visitor } from "./visitor";
 
 const MAX_BYTES = 262144;
 /** So many tabs may fill the queue at once without looking, and still keep within MAX_BYTES. */
@@ -38,61 +39,73 @@ export const countBytes = (text: string): number => new TextEncoder().encode(tex
 type Row = [id: string, text: string];
 
 /** Looks everything up, oldest first. */
-const list = (): Row[] =>
+export const listQueue = (): Row[] =>
   // another tab may have removed it just now
   findKeys(KEY).map((id) => [id, `${loadText(KEY + id)}`]);
 
 /** Returns all that is stored of an event. */
 const asStored = ([id, text]: Row): string => prefix + KEY + id + text;
 
-export const isQueued = (id: string): boolean => !!loadText(KEY + id);
+export const isQueued = (id: string): unknown => loadText(KEY + id);
 
-export const countQueue = (): number => findKeys(KEY).length;
+/** Returns what is kept of an event: nothing when it is not queued. */
+export const loadQueued = (id: string): Partial<Queued> => loadList(KEY + id) as Partial<Queued>;
+
+export const findQueued = (): string[] => findKeys(KEY);
 
 export const removeEvent = (id: string): void => erase(KEY + id);
 
 /** Removes an event and says why, unless another tab was faster. */
 export const dropEvent = (id: string, reason: string): void => {
-  const [, event] = loadList(KEY + id) as Queued;
+  const [, event] = loadQueued(id);
   removeEvent(id);
   if (!event) return;
   // the tab that called `auth` and waits may be another one
-  if (event.name === "$auth") save(REFUSED_KEY, [id, reason]);
+  if (event.name === "$auth") save(REFUSED_KEY, { [id]: reason });
   tellDrop(event, reason);
 };
 
 /** Returns why the last `$auth` that was refused was refused, if it is this one. */
-export const readAuthRefusal = (id: string): string => {
-  const [refused_id, reason] = loadList(REFUSED_KEY) as string[];
-  return refused_id === id ? reason! : "";
-};
+export const readAuthRefusal = (id: string): string | undefined =>
+  (loadList(REFUSED_KEY)[0] as Record<string, string> | undefined)?.[id];
 
-export const clearQueue = (reason: string): void => findKeys(KEY).forEach((id) => dropEvent(id, reason));
+export const clearQueue = (reason: string): void => findQueued().forEach((id) => dropEvent(id, reason));
 
-/** Errors: throws when the event is no JSON, and keeps nothing then. */
-export const putEvent = (visitor: Visitor, event: TrackedEvent): void => {
+/**
+ * Keeps an event, then calls back; drops it when it cannot be kept. One that alone is more than all that may wait is
+ * refused: its neighbours must not go for it.
+ */
+export const putEvent = (visitor: Visitor, event: TrackedEvent, onKept: () => unknown): unknown => {
   const { id } = event;
-  granted_bytes -= countBytes(asStored([id, save(KEY + id, [visitor, event])]));
-  if (granted_bytes >= 0) return;
-  const rows = list();
-  // at once, because counting hundreds of events one by one is what takes long
-  let room_bytes = MAX_BYTES - countBytes(rows.map(asStored).join(""));
-  for (const row of rows) {
-    if (room_bytes >= 0) break;
-    dropEvent(row[0], "queue_full");
-    room_bytes += countBytes(asStored(row));
+  const text = guard(() => JSON.stringify([visitor, event]))();
+  if (!text) return tellDrop(event, "not_json");
+  const bytes = countBytes(asStored([id, text]));
+  if (bytes > MAX_BYTES) return tellDrop(event, "too_large");
+  saveText(KEY + id, text);
+  granted_bytes -= bytes;
+  if (granted_bytes < 0) {
+    const rows = listQueue();
+    // at once, because counting hundreds of events one by one is what takes long
+    let room_bytes = MAX_BYTES - countBytes(rows.map(asStored).join(""));
+    while (room_bytes < 0) {
+      const row = rows.shift()!;
+      dropEvent(row[0], "queue_full");
+      room_bytes += countBytes(asStored(row));
+    }
+    granted_bytes = room_bytes / MAX_TABS;
   }
-  granted_bytes = room_bytes / MAX_TABS;
+  return onKept();
 };
 
 /** Units: max_bytes of what is stored; the first event is returned whatever its size. */
-export const takeEvents = (max_bytes: number, skipped: ReadonlySet<string>): Queued[] => {
+export const takeEvents = (rows: Row[], max_bytes: number, skipped: ReadonlySet<string>): Queued[] => {
   const taken: Queued[] = [];
-  for (const row of list()) {
+  for (const row of rows) {
     const [id, text] = row;
     const queued = parseList(text) as Queued;
     const [visitor, event] = queued;
-    if (event?.id !== id) {
+    // anyone may write there
+    if (event?.id !== id || !findId(visitor?.[0])) {
       removeEvent(id);
     } else if (Date.now() - Date.parse(event.time) > MAX_AGE_MS) {
       dropEvent(id, "too_old");

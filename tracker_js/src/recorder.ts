@@ -7,7 +7,7 @@
  *   A session's first event is preceded by its `$session_start`.
  */
 import type { Props } from "./catalogue";
-import { isPending, readRefusal } from "./consent";
+import { GRANTED, readConsent } from "./consent";
 import { takeToken } from "./limit";
 import { isDisabled } from "./options";
 import { readPage, readTime } from "./page";
@@ -21,34 +21,23 @@ import { readVisitor, type Visitor } from "./visitor";
 
 const MAX_HELD = 1000;
 
-type Held = [event: TrackedEvent, campaign?: string | undefined];
-
 /** Properties of every event, but for those that are operations on the user. */
 export const common: Props = {};
-const held: Held[] = [];
+const held: Parameters<typeof commit>[] = [];
 
 const put = (event: TrackedEvent, visitor: Visitor): unknown => {
   const { id } = event;
   if (!emit("event", event)) return tellDrop(event, "vetoed");
   event.id = id; // the queue relies on it
-  try {
-    putEvent(visitor, event);
-  } catch {
-    return tellDrop(event, "not_json");
-  }
-  return kick();
+  return putEvent(visitor, event, kick);
 };
 
 const commit = (event: TrackedEvent, campaign?: string): unknown => {
-  const refusal = readRefusal();
-  if (refusal) return tellDrop(event, refusal);
-  if (isPending()) {
-    return held[MAX_HELD] ? tellDrop(event, "queue_full") : held.push([event, campaign]);
-  }
+  const consent = readConsent();
+  if (consent !== GRANTED) return tellDrop(event, consent as string);
   const visitor = readVisitor();
-  const [session_id, isNew] = enterSession(event.id, visitor[0]);
-  event.session_id = session_id;
-  if (isNew) {
+  if (enterSession(event, visitor[0])) {
+    const { session_id } = event;
     emit("session", { session_id, visitor_id: visitor[0] });
     // the server adds the session's attributes: each beacon says them already
     if (!isDisabled("$session_start"))
@@ -57,21 +46,28 @@ const commit = (event: TrackedEvent, campaign?: string): unknown => {
   return (!campaign || isFirstSeen(campaign)) && put(event, visitor);
 };
 
+/** Takes up what is held, once it is decided. */
+export const release = (): void => {
+  while (held[0] && readConsent()) commit(...held.shift()!);
+};
+
 /**
  * Records an event and returns its id, whatever becomes of it.
  * Shape: with `campaign`, only the first event of the session with that campaign is kept.
  */
 export const record = (name: string, props: Props, page = readPage(), campaign?: string): string => {
-  const event: TrackedEvent = {
+  const event = {
     id: uuid(),
     name,
     time: readTime().toISOString(),
     session_id: "",
     page,
     props,
-  };
-  if (takeToken()) commit(event, campaign);
-  else tellDrop(event, "rate_limited");
+  } as TrackedEvent;
+  const reason = takeToken() ? held[MAX_HELD] && "queue_full" : "rate_limited";
+  if (reason) tellDrop(event, reason);
+  else held.push([event, campaign]);
+  release();
   return event.id;
 };
 
@@ -79,6 +75,3 @@ export const record = (name: string, props: Props, page = readPage(), campaign?:
 export const recordAutomatic = (name: string, props: Props, page?: Page, campaign?: string): void => {
   if (!isDisabled(name)) record(name, { ...common, ...props }, page, campaign);
 };
-
-/** Takes up the held events after a decision. */
-export const release = (): void => held.splice(0).forEach((each) => commit(...each));

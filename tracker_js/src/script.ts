@@ -15,7 +15,8 @@ guard(() => {
   const found = page.tracker as Partial<Tracker & Stub> | undefined;
   // an element with the id "tracker" is found under that name too
   const stub: Partial<Tracker & Stub> = found?.q ? found : { q: [] };
-  if ((document as Started).tracker || stub.version) return; // included twice, or the package runs
+  // included twice, or the package runs; a form or an image with the name "tracker" is found at the document too
+  if ((document as Started).tracker?.version || stub.version) return;
   const { src, dataset } = document.currentScript as HTMLScriptElement;
   const calls = stub.q!.splice(0);
   stub.q!.push = carryOut as never; // nobody asks how long the list has become

@@ -19,7 +19,7 @@ import { writeBeacon } from "./beacon";
 import { isAllowed } from "./consent";
 import { listen } from "./guard";
 import { prefix } from "./options";
-import { countQueue, dropEvent, type Queued, removeEvent, takeEvents } from "./queue";
+import { dropEvent, findQueued, listQueue, type Queued, removeEvent, takeEvents } from "./queue";
 import { loadList, save } from "./storage";
 import { emit } from "./topics";
 import { pack, post, type Reply, room, sendBeacon } from "./transport";
@@ -28,7 +28,7 @@ const KEY = "wait";
 const PAUSE_MS = 250;
 const STEADY_PAUSE_MS = 1200;
 const CONFIRM_MS = 1000;
-const MAX_FLUSH_MS = 5000;
+export const MAX_FLUSH_MS = 5000;
 const MAX_BLOCKED = 3;
 
 type Wait = [failures: number | undefined, ms: number, isTold?: boolean | undefined];
@@ -36,14 +36,16 @@ type Wait = [failures: number | undefined, ms: number, isTold?: boolean | undefi
 /** Events on their way from this page. */
 const busy = new Set<string>();
 const waiters: (() => void)[] = [];
-let timer: ReturnType<typeof setTimeout> | 0 = 0;
-let run_ms = 0;
+let timer: ReturnType<typeof setTimeout> | 0 | undefined;
+let run_ms: number | undefined;
 /** What a batch may carry, after a server found one too large. */
 let max_bytes = Infinity;
 let blocked = 0;
-let isRunning = false;
+let isRunning: boolean | undefined;
 
 const maySend = (): boolean => blocked < MAX_BLOCKED && isAllowed();
+
+const hasWork = (): unknown => maySend() && findQueued()[0];
 
 /** Returns the stored wait, with what is left of it in place of its end. */
 const readWait = (): Wait => {
@@ -58,26 +60,20 @@ const schedule = (delay_ms: number): void => {
 };
 
 /** Returns the next batch that fits into a request which may outlive the page. */
-const readBatch = (): Queued[] => (maySend() ? takeEvents(Math.min(max_bytes, room()), busy) : []);
+const readBatch = (): Queued[] => takeEvents(maySend() ? listQueue() : [], Math.min(max_bytes, room()), busy);
 
-const occupy = (batch: Queued[]): Queued[] => {
-  batch.forEach(([, { id }]) => busy.add(id));
-  return batch;
-};
-
-const takeBatch = (): Queued[] => occupy(readBatch());
+const occupy = (batch: Queued[]): void => batch.forEach(([, { id }]) => busy.add(id));
 
 /** Acts on an answer; returns false when the batch has to be sent again. */
 const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
   if (status === 413 && batch[1]) {
     max_bytes = Math.min(max_bytes, room()) / 4;
   } else if (status < 300 && answer?.accepted! >= 0) {
-    const events = batch.map(([, event]) => event);
     answer!.rejected?.forEach(({ id, code }) => dropEvent(id, code));
-    events.forEach(({ id }) => removeEvent(id));
+    batch.forEach(([, { id }]) => removeEvent(id));
     max_bytes = Infinity;
-    emit("sent", { events, answer });
-  } else if (/^4(?!08|29)/.test(`${status}`)) {
+    emit("sent", { events: batch.map(([, event]) => event), answer });
+  } else if (/^4(?!08|29)/.test(status as never)) {
     batch.forEach(([, { id }]) => dropEvent(id, answer?.error?.code || `http_${status}`));
   } else {
     return false;
@@ -90,20 +86,21 @@ const sendOne = async (): Promise<unknown> => {
   busy.clear();
   const batch = readBatch();
   const [failures, left_ms] = readWait();
-  if (!batch[0]) return false;
+  if (!batch[0]) return;
   if (left_ms) return schedule(left_ms);
-  const hasMore = batch.length < countQueue();
+  const hasMore = batch.length < findQueued().length;
   const body = await pack(writeBeacon(batch));
   occupy(batch); // only now: a page that was left meanwhile has sent them by beacon
   // a repetition may have failed only for want of keepalive bytes, which the page and others use too
   const reply = await post(body, !failures);
   const isSettled = settle(batch, reply);
+  if (!isAllowed()) return; // denied while it was on its way: nothing may be kept
   blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
   if (isSettled) {
     if (failures !== 0) save(KEY, [0, 0]);
     return hasMore || waiters[0];
   }
-  const next = (failures || 0) + 1;
+  const next = -~failures!; // one more, of nothing too
   const delay_ms = delayAfter(next, reply[2]);
   if (!blocked) save(KEY, [next, Date.now() + delay_ms, reply[2]! > 0]);
   return schedule(delay_ms);
@@ -113,37 +110,43 @@ const drain = async (): Promise<void> => {
   while (await sendOne());
 };
 
-const finish = (): void => {
-  isRunning = false;
-  busy.clear();
-  if (!maySend() || !countQueue()) waiters.splice(0).forEach((resolve) => resolve());
-  else schedule(STEADY_PAUSE_MS); // an event that came meanwhile; nothing new during a wait
-};
-
-const run = (): void => {
+const run = async (): Promise<void> => {
   timer = 0;
   if (isRunning) return;
   isRunning = true;
   run_ms = Date.now();
-  void (navigator.locks ? navigator.locks.request(prefix, drain).catch(drain) : drain()).then(finish, finish);
+  try {
+    await navigator.locks.request(prefix, drain);
+  } catch {
+    // there are none, or they are refused
+    await drain().catch(kick);
+  }
+  isRunning = false;
+  busy.clear();
+  if (hasWork())
+    schedule(STEADY_PAUSE_MS); // an event that came meanwhile; nothing new during a wait
+  else waiters.splice(0).forEach((resolve) => resolve());
 };
 
 const leave = (): void => {
   const [, left_ms, isTold] = readWait();
   if (isTold && left_ms) return;
-  for (let batch = takeBatch(); batch[0] && sendBeacon(writeBeacon(batch)); batch = takeBatch())
+  for (let batch; (batch = readBatch())[0];) {
+    occupy(batch);
     schedule(CONFIRM_MS);
+    if (!sendBeacon(writeBeacon(batch))) return;
+  }
 };
 
 /** Sends soon what there is. */
 export const kick = (): void => {
   if (document.hidden) leave();
-  else schedule(Date.now() < run_ms + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
+  else schedule(Date.now() < run_ms! + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
 };
 
 /** Takes up what is left over, also from earlier pages. */
 export const resume = (): void => {
-  if (isAllowed() && countQueue()) kick();
+  if (hasWork()) kick();
 };
 
 export const startSender = (): void => {
@@ -163,6 +166,6 @@ export const flush = (): Promise<void> =>
   new Promise((resolve) => {
     waiters.push(resolve);
     setTimeout(resolve, MAX_FLUSH_MS);
-    clearTimeout(timer);
-    run();
+    clearTimeout(timer as number);
+    void run();
   });

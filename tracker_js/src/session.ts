@@ -13,7 +13,8 @@
  */
 import { options } from "./options";
 import { erase, loadList, save } from "./storage";
-import { TICKS_PER_MS, uuidHead } from "./uuid";
+import type { TrackedEvent } from "./types";
+import { headAt } from "./uuid";
 import { findId } from "./visitor";
 
 const KEY = "session";
@@ -30,34 +31,35 @@ const read = (): Stored => loadList(KEY) as Stored;
 const readTimeout = (): number => (+options.sessionMinutes! || 30) * 60000;
 
 /** Notes an activity, which keeps a living session alive; returns whether it lives. */
-export const renewSession = ([session_id, active_ms, ...campaigns] = read()): boolean => {
+export const renewSession = ([session_id, active_ms, ...campaigns] = read()): unknown => {
   const now_ms = Date.now();
   const idle_ms = Math.abs(now_ms - active_ms);
   // anyone may write there: an id that is none would travel with every event
-  const isAlive = !!findId(session_id) && idle_ms <= readTimeout();
-  if (isAlive && idle_ms > GRAIN_MS) save(KEY, [session_id, now_ms, ...campaigns]);
+  const isAlive = findId(session_id) && idle_ms <= readTimeout();
+  if (isAlive) save(KEY, [session_id, now_ms, ...campaigns]);
   return isAlive;
 };
 
-/** Returns the session of an event, and whether it starts with it. */
-export const enterSession = (event_id: string, visitor_id: string): [session_id: string, isNew?: boolean] => {
+/** Puts an event into its session; returns whether that starts with it. */
+export const enterSession = (event: TrackedEvent, visitor_id: string): boolean => {
   const stored = read();
   const [before_id, active_ms] = stored;
   // ids of one millisecond in two tabs are in no order
-  if (renewSession(stored) && event_id > before_id.slice(0, MS_LENGTH)) return [before_id];
-  const end = findId(before_id) ? uuidHead((active_ms + readTimeout()) * TICKS_PER_MS) : event_id;
-  // an event's id has an a in place of the 8
-  const session_id = `${end < event_id ? end : event_id.slice(0, HEAD_LENGTH)}-8${visitor_id.slice(HEAD_LENGTH + 2)}`;
-  save(KEY, [session_id, Date.now()]);
-  return [session_id, true];
+  const isNew = !renewSession(stored) || event.id < before_id.slice(0, MS_LENGTH);
+  event.session_id = before_id;
+  if (isNew) {
+    const end = findId(before_id) ? headAt(active_ms + readTimeout()) : event.id;
+    // an event's id has an a in place of the 8
+    event.session_id = `${end < event.id ? end : event.id.slice(0, HEAD_LENGTH)}-8${visitor_id.slice(HEAD_LENGTH + 2)}`;
+    save(KEY, [event.session_id, Date.now()]);
+  }
+  return isNew;
 };
 
 /** Returns true the first time that the current session sees this campaign. */
-export const isFirstSeen = (campaign: string): boolean => {
+export const isFirstSeen = (campaign: string): unknown => {
   const stored = read();
-  const isFirst = !stored.includes(campaign);
-  if (isFirst) save(KEY, [...stored, campaign]);
-  return isFirst;
+  return !stored.includes(campaign) && save(KEY, [...stored, campaign]);
 };
 
 export const endSession = (): void => erase(KEY);

@@ -34,9 +34,8 @@ export const erase = (key: string): void => {
   delete store[prefix + key];
 };
 
-/** Keeps a value and returns its text. */
-export const save = (key: string, value: unknown): string => {
-  const text = JSON.stringify(value);
+/** Keeps a text and returns it. */
+export const saveText = (key: string, text: string): string => {
   delete overflow[prefix + key];
   try {
     store[prefix + key] = text;
@@ -45,6 +44,8 @@ export const save = (key: string, value: unknown): string => {
   }
   return text;
 };
+
+export const save = (key: string, value: unknown): string => saveText(key, JSON.stringify(value));
 
 /** Returns the rest of all keys that begin with `start`, sorted. */
 export const findKeys = (start: string): string[] =>

@@ -5,11 +5,9 @@ import type { TrackedEvent } from "./types";
 type Listener = (payload: never) => unknown;
 
 let listeners: [topic: string, listener: Listener][] = [];
-let isDebugged = false;
+let isDebugged: boolean | undefined;
 
-export const on = (topic: string, listener: Listener): void => {
-  listeners.push([topic, listener]);
-};
+export const on = (...added: [topic: string, listener: Listener]): unknown => listeners.push(added);
 
 export const off = (topic: string, listener: Listener): void => {
   listeners = listeners.filter(([name, each]) => name !== topic || each !== listener);
@@ -29,4 +27,4 @@ export const emit = (topic: string, payload: unknown): boolean => {
 };
 
 /** Tells that an event will not arrive. */
-export const tellDrop = (event: TrackedEvent, reason: string): boolean => emit("drop", { event, reason });
+export const tellDrop = (event: TrackedEvent, reason: string): unknown => emit("drop", { event, reason });

@@ -2,13 +2,13 @@
 import { startAutomatic } from "./automatic";
 import { askHints, version } from "./beacon";
 import type { Props } from "./catalogue";
-import { isAllowed, readConsent, setConsent } from "./consent";
+import { denyConsent, GRANTED, grantConsent, isAllowed } from "./consent";
 import { guard, listen } from "./guard";
 import { setOptions } from "./options";
 import { describePage, readPage, setMoment } from "./page";
-import { clearQueue, isQueued, readAuthRefusal } from "./queue";
+import { clearQueue, isQueued, loadQueued, readAuthRefusal } from "./queue";
 import { common, record, release } from "./recorder";
-import { flush, resume, startSender } from "./sender";
+import { flush, startSender } from "./sender";
 import { endSession, GRAIN_MS, renewSession } from "./session";
 import { erase, findKeys, isForgetful } from "./storage";
 import type { Stub, StubCall } from "./stub";
@@ -30,31 +30,29 @@ const track = (name: string, props?: Props): string => {
   return record(name, { ...common, ...props });
 };
 
-const proceed = (): void => {
-  release();
-  resume();
-};
-
 const decide = (isGranted: boolean): void => {
-  if (!isGranted) {
+  if (isGranted) {
+    grantConsent();
+  } else {
     clearQueue("denied");
     findKeys("").forEach(erase);
     forgetVisitor();
+    denyConsent();
   }
-  setConsent(isGranted);
-  proceed();
+  release();
 };
 
 const auth = async (userId: string | number, hash: string): Promise<AuthResult> => {
-  const user_id = `${userId}`;
+  const user_id = guard(() => `${userId}`)();
   const id = record("$auth", { user_id, hash });
-  const wasQueued = isQueued(id);
+  const [visitor] = loadQueued(id);
   await flush();
-  const reason = wasQueued && isAllowed() ? (isQueued(id) ? "pending" : readAuthRefusal(id)) : "dropped";
+  const reason = visitor && isAllowed() ? (isQueued(id) ? "pending" : readAuthRefusal(id)) : "dropped";
   if (reason) return { ok: false, reason };
   const [visitor_id, known_id] = readVisitor();
-  if (known_id !== user_id) {
-    setVisitor(visitor_id, user_id);
+  // after a logout it is another one, to whom the answer means nothing
+  if (visitor_id === visitor![0] && known_id !== user_id) {
+    setVisitor(visitor_id, user_id!);
     track("$authorized");
   }
   return { ok: true };
@@ -67,7 +65,11 @@ const methods: Methods = {
     record("$identify", {
       operations: Array.isArray(data)
         ? data
-        : Object.keys(data).map((key) => ({ op: "update_or_create", key, value: (data as Props)[key] })),
+        : Object.entries(data).map(([key, value]) => ({
+            op: "update_or_create",
+            key,
+            value: value as unknown,
+          })),
     }),
   auth,
   logout() {
@@ -77,8 +79,8 @@ const methods: Methods = {
       setVisitor(uuid(), null);
     }
   },
-  set: (props: Props) => void Object.assign(common, props),
-  consent: (decision: string) => decide(decision === "granted"),
+  set: (props: Props) => Object.assign(common, props),
+  consent: (decision: string) => decide(decision === GRANTED),
   optOut: () => decide(false),
   optIn: () => decide(true),
   flush() {
@@ -91,7 +93,7 @@ const methods: Methods = {
   debug(isOn: boolean) {
     debug(isOn);
     // found out when nobody could have listened yet
-    if (isForgetful()) emit("fault", "storage forbidden");
+    if (isForgetful()) emit("fault", "storage");
   },
 };
 
@@ -114,16 +116,16 @@ export const startTracker = (
 ): void => {
   setOptions(options);
   setBase(script, options.api);
-  readConsent();
   askHints();
-  if (/[?&]footfall_optout\b/.test(location.search)) decide(false);
-  listen("prerenderingchange", proceed);
-  let quiet_ms = 0;
+  if (/[?&]footfall_optout/.test(location.search)) decide(false);
+  // a prerendered page is shown; another tab has noted a decision
+  listen("prerenderingchange storage", release);
+  let quiet_ms: number;
   listen("pointermove pointerdown keydown scroll visibilitychange", ({ timeStamp }: Event) => {
     // a pointer moves sixty times a second; what the last second has noted is not worth a look into the storage
-    if (timeStamp < quiet_ms || document.hidden || !isAllowed()) return;
+    if (timeStamp < quiet_ms || document.hidden) return;
     quiet_ms = timeStamp + GRAIN_MS;
-    renewSession();
+    if (isAllowed()) renewSession();
   });
   const start = guard((): void => {
     tellView = tellView || startAutomatic(stub);

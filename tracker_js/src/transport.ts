@@ -6,12 +6,13 @@
  * Chromium gives the bytes back only when an answer's body was read, so every body is read to its end.
  */
 import { readRetryAfter } from "./backoff";
+import { guard } from "./guard";
 import { countBytes } from "./queue";
 import { parseJson } from "./storage";
 import type { Answer } from "./types";
 
 /** Of 65,536; the rest is for what a beacon says beside its events. */
-const EVENTS_BYTES = 61440;
+const EVENTS_BYTES = 60000;
 const TIMEOUT_MS = 3e4;
 
 /** Shape: status is 0 when no answer came; answer is undefined when the body is no JSON. */
@@ -21,7 +22,7 @@ export type Reply = [
   told_ms?: number | undefined,
 ];
 
-let url = "";
+let url: string;
 let inflight_bytes = 0;
 
 /** Sets where to send: relative to where the script came from, or to the server that the page names. */
@@ -62,9 +63,12 @@ export const post = async (body: Blob, mayOutlive: boolean): Promise<Reply> => {
   }
 };
 
-/** Hands a body to the browser when the page may be about to end. True proves nothing but that it was taken. */
-export const sendBeacon = (body: string): boolean => {
+/**
+ * Hands a body to the browser when the page may be about to end. True proves nothing but that it was taken.
+ * Errors: undefined where there is no such thing, or it fails.
+ */
+export const sendBeacon = guard((body: string): boolean => {
   const isTaken = navigator.sendBeacon(url, body);
   if (isTaken) inflight_bytes += countBytes(body);
   return isTaken;
-};
+});

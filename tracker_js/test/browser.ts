@@ -87,6 +87,13 @@ declare global {
   }
 }
 
+// a form is a list of its fields in browsers, https://html.spec.whatwg.org/#the-form-element; not in this DOM
+Object.defineProperty(HTMLFormElement.prototype, Symbol.iterator, {
+  value(this: HTMLFormElement) {
+    return Array.from(this.elements).values();
+  },
+});
+
 beforeEach(() => {
   vi.useFakeTimers({ now: START_MS });
   collector = createCollector();

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { collector, cookies, keysInStorage, leave, openPage, pass, setNavigator } from "./browser";
+import { describe, expect, test, vi } from "vitest";
+import { collector, cookies, keysInStorage, leave, openPage, type Page, pass, setNavigator } from "./browser";
 
 const LANDING = ["$session_start", "$page_view"];
 const REQUIRED = { consent: "required" };
@@ -130,5 +130,86 @@ describe("browsers' signals", () => {
     await openPage({ options });
     await pass(300);
     expect(collector.requests.length > 0).toBe(isSent);
+  });
+});
+
+describe("a decision in one tab", () => {
+  test("to object ends the others' events, cookies and storage", async () => {
+    const [one, other] = [await openPage(), await openPage()];
+    await pass(2000);
+    const before = collector.stored.length;
+    one.tracker.consent("denied");
+    other.tracker.track("Later");
+    document.body.dispatchEvent(new Event("scroll"));
+    await pass(60_000);
+    leave(other);
+    expect(collector.stored.length).toBe(before);
+    expect(reasons(other)).toEqual(["Later: denied"]);
+    expect([keysInStorage(), cookies.jar.size]).toEqual([["footfall.default.consent"], 0]);
+  });
+
+  test.each<[string, (page: Page) => unknown]>([
+    ["at once", () => window.dispatchEvent(new Event("storage"))],
+    ["with its next event, where the browser tells nothing", ({ tracker }) => tracker.track("Next")],
+  ])("to agree releases what the others hold: %s", async (_, happen) => {
+    const [one, other] = [
+      await openPage({ options: { consent: "required", disable: "page_view" } }),
+      await openPage({ options: { consent: "required", disable: "page_view" } }),
+    ];
+    other.tracker.track("Held");
+    one.tracker.consent("granted");
+    await pass(2000);
+    expect(collector.names()).toEqual([]);
+    happen(other);
+    await pass(2000);
+    expect(collector.names().slice(0, 2)).toEqual(["$session_start", "Held"]);
+  });
+
+  test("to object makes the others forget what they hold", async () => {
+    const [one, other] = [await openPage({ options: REQUIRED }), await openPage({ options: REQUIRED })];
+    one.tracker.consent("denied");
+    window.dispatchEvent(new Event("storage"));
+    await pass(2000);
+    expect(reasons(other)).toEqual(["$page_view: denied"]);
+    expect(collector.requests).toEqual([]);
+  });
+});
+
+test("an objection while a request is on its way leaves nothing behind", async () => {
+  const { fetch } = globalThis;
+  let answer = (): void => {};
+  vi.stubGlobal("fetch", async (...request: Parameters<typeof fetch>) => {
+    await new Promise<void>((resolve) => (answer = resolve));
+    return fetch(...request);
+  });
+  const page = await openPage();
+  await pass(300);
+  page.tracker.consent("denied");
+  answer();
+  await pass(60_000);
+  expect(collector.names()).toEqual(LANDING);
+  expect(keysInStorage()).toEqual(["footfall.default.consent"]);
+});
+
+describe("under Global Privacy Control", () => {
+  test("an objection is remembered for a browser that no longer sends it", async () => {
+    setNavigator("globalPrivacyControl", true);
+    const first = await openPage();
+    first.tracker.optOut();
+    leave(first);
+    setNavigator("globalPrivacyControl", undefined);
+    await openPage();
+    await pass(2000);
+    expect(collector.requests).toEqual([]);
+  });
+
+  test("an earlier objection outlives a consent", async () => {
+    const first = await openPage();
+    first.tracker.optOut();
+    leave(first);
+    setNavigator("globalPrivacyControl", true);
+    const second = await openPage();
+    second.tracker.optIn();
+    expect(localStorage["footfall.default.consent"]).toBe('"denied"');
   });
 });

@@ -8,7 +8,7 @@ const urls = () => views().map(({ props }) => `${props.$url}`.replace(HOME, "/")
 
 /** A Navigation API of the kind that browsers have: it tells of every change of the current entry. */
 const addNavigationApi = () => {
-  const navigation = new EventTarget();
+  const navigation = Object.assign(new EventTarget(), { currentEntry: {} });
   Object.assign(window, { navigation });
   for (const name of ["pushState", "replaceState"] as const) {
     const original = history[name];

@@ -24,13 +24,15 @@ const openQueue = async () => {
   const { on } = await import("../src/topics");
   const drops: { event: TrackedEvent; reason: string }[] = [];
   on("drop", (drop: { event: TrackedEvent; reason: string }) => drops.push(drop));
+  const kept: string[] = [];
   const put = (event: TrackedEvent, visitor = VISITOR) => {
-    queue.putEvent(visitor, event);
+    queue.putEvent(visitor, event, () => kept.push(event.id));
     return event.id;
   };
   const takeIds = (max_bytes = Infinity, skipped = NONE) =>
-    queue.takeEvents(max_bytes, skipped).map(([, event]) => event.id);
-  return { ...queue, put, takeIds, drops };
+    queue.takeEvents(queue.listQueue(), max_bytes, skipped).map(([, event]) => event.id);
+  const countQueue = () => queue.findQueued().length;
+  return { ...queue, put, takeIds, countQueue, drops, kept };
 };
 
 const storedBytes = () =>
@@ -48,13 +50,29 @@ describe("put", () => {
     const { put, takeIds, isQueued } = await openQueue();
     const id = put(makeEvent());
     expect(keysInStorage()).toEqual([]);
-    expect([takeIds(), isQueued(id)]).toEqual([[id], true]);
+    expect([takeIds(), !!isQueued(id)]).toEqual([[id], true]);
   });
 
-  test("throws and keeps nothing when the event is no JSON", async () => {
-    const { put, countQueue } = await openQueue();
-    expect(() => put(makeEvent({ props: { big: 1n } }))).toThrow();
-    expect(countQueue()).toBe(0);
+  test.each([
+    ["not_json", { big: 1n }],
+    ["too_large", { text: "x".repeat(262_144) }],
+  ])("drops an event that can never be kept, and no other: %s", async (reason, props) => {
+    const { put, takeIds, drops, kept } = await openQueue();
+    const before = [put(makeEvent()), put(makeEvent())];
+    const event = makeEvent({ props });
+    put(event);
+    expect(drops).toEqual([{ event, reason }]);
+    expect([takeIds(), kept]).toEqual([before, before]);
+  });
+
+  test("keeps an event that fills the queue by itself", async () => {
+    const { put, takeIds, drops } = await openQueue();
+    put(makeEvent());
+    const event = makeEvent({ props: { text: "" } });
+    const key = `footfall.default.queue.${event.id}`;
+    const room = 262_144 - key.length - JSON.stringify([VISITOR, event]).length;
+    put({ ...event, props: { text: "x".repeat(room) } });
+    expect([takeIds(), drops.map(({ reason }) => reason)]).toEqual([[event.id], ["queue_full"]]);
   });
 
   test("drops the oldest with a reason when the bytes of all tabs are used up", async () => {
@@ -180,7 +198,7 @@ describe("drop", () => {
     const second = await openQueue();
     second.dropEvent(id, "wrong_hash");
     expect(first.readAuthRefusal(id)).toBe("wrong_hash");
-    expect(first.readAuthRefusal("another")).toBe("");
+    expect(first.readAuthRefusal("another")).toBeUndefined();
   });
 
   test("clears everything with one reason", async () => {

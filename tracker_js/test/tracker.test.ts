@@ -168,6 +168,27 @@ describe("auth", () => {
     await expect(result).resolves.toEqual({ ok: false, reason: "pending" });
   });
 
+  test("says nothing about who came after a logout", async () => {
+    const { tracker } = await openPage();
+    await pass(2000);
+    const result = tracker.auth("anna", "hash");
+    tracker.logout();
+    await pass(5000);
+    await expect(result).resolves.toEqual({ ok: true });
+    tracker.track("Later");
+    await pass(2000);
+    expect(collector.requests.at(-1)!.beacon.user_id).toBeNull();
+    expect(collector.names()).not.toContain("$authorized");
+  });
+
+  test("never rejects, not even for an id that is no text", async () => {
+    const { tracker } = await openPage();
+    collector.refuse.set("$auth", "wrong_type");
+    const result = tracker.auth(Object.create(null) as never, "hash");
+    await pass(5000);
+    await expect(result).resolves.toEqual({ ok: false, reason: "wrong_type" });
+  });
+
   test("is dropped without consent", async () => {
     const { tracker } = await openPage({ options: { consent: "required" } });
     const result = tracker.auth("user", "hash");
@@ -269,12 +290,13 @@ test("prints nothing, but for debug, which prints events, drops and faults", asy
   expect(log.mock.calls.map((call) => call.slice(0, 2).join(" "))).toEqual([
     "tracker event",
     "tracker event",
+    "tracker fault",
     "tracker drop",
     "tracker fault",
   ]);
   tracker.debug(false);
   tracker.track("Quiet");
-  expect(log).toHaveBeenCalledTimes(4);
+  expect(log).toHaveBeenCalledTimes(5);
 });
 
 test("says in debug that it works in memory", async () => {
@@ -282,7 +304,7 @@ test("says in debug that it works in memory", async () => {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   const { tracker } = await openPage();
   tracker.debug(true);
-  expect(log.mock.calls).toEqual([["tracker", "fault", "storage forbidden"]]);
+  expect(log.mock.calls).toEqual([["tracker", "fault", "storage"]]);
 });
 
 describe("the beacon", () => {
@@ -326,6 +348,7 @@ describe("the beacon", () => {
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       touch_points: navigator.maxTouchPoints,
       hints: found,
+      webdriver: false,
     });
   });
 
@@ -346,7 +369,7 @@ describe("the beacon", () => {
     setNavigator("userAgentData", undefined);
   });
 
-  test("says that a program drives the browser, only then", async () => {
+  test("says that a program drives the browser", async () => {
     setNavigator("webdriver", true);
     await openPage();
     await pass(300);

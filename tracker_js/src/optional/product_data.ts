@@ -24,9 +24,18 @@ const address = (value: unknown): string | undefined => {
   return found && new URL(found, document.baseURI).href;
 };
 
-/** Returns a number, also from a text such as "1 290,50". */
+/**
+ * Returns a number, also from a text such as "1 290,50" or "1,290.50 EUR": the last separator is that of decimals when one
+ * or two digits follow. Nothing where it can be read in two ways, as "1,290" and "1.290", or in none.
+ */
 export const readAmount = (value: unknown): number | undefined => {
-  const amount = parseFloat(`${value as string}`.replace(/\s/g, "").replace(/,(\d\d?)$/, ".$1"));
+  const text = `${value as string}`.replace(/[\s']/g, "");
+  const found = /^(-?\d+|-?\d{1,3}(?:([.,])\d{3})+)(?:[.,](\d\d?))?(?![.,]?\d)/.exec(text) || [];
+  const [, whole = "", separator, decimals = ""] = found;
+  const groups = whole.split(separator!);
+  const isUnclear = groups[1] && !groups[2] && !decimals;
+  const read = isUnclear ? NaN : parseFloat(`${groups.join("")}.${decimals}`);
+  const amount = typeof value === "number" ? value : read;
   return isFinite(amount) ? amount : undefined;
 };
 

@@ -8,7 +8,7 @@ export const watchForms = (): void =>
   listen("submit", (event: Event) => {
     const form = event.target as HTMLFormElement;
     if (isIgnored(form)) return;
-    const fields = Array.from(form).filter(
+    const fields = ([...form] as HTMLInputElement[]).filter(
       (field) => !isIgnored(field) && field.matches("input:not([type=hidden]),textarea,select"),
     );
     recordAutomatic("$form_sended", {

@@ -14,18 +14,21 @@ import { readPage } from "../page";
 /** Frameworks draw, and set the title, in a task of their own or in the next frame. */
 const TITLE_MS = 100;
 
-/** The Navigation API (https://html.spec.whatwg.org/#navigation-api); absent in older Firefox and Safari. */
+/**
+ * The Navigation API (https://html.spec.whatwg.org/#navigation-api); absent in older Firefox and Safari. A variable of the
+ * page, or an element with that id, may stand in its place.
+ */
 interface WithNavigation {
-  navigation?: EventTarget;
+  navigation?: EventTarget & { currentEntry?: unknown };
 }
 
 /** Calls `onView(url)` for each view; returns a function that tells at once of a view that is still to be told. */
 export const watchPageViews = (onView: (url: string) => void): (() => void) => {
-  let shown = "";
-  let next = "";
+  let shown: string | undefined;
+  let next: string | undefined;
 
   const view = guard((): void => {
-    if (next !== shown && (shown || !document.hidden)) onView((shown = next));
+    if (next !== shown && (shown || !document.hidden)) onView((shown = next!));
     next = shown;
   });
   const look = (): void => {
@@ -38,19 +41,18 @@ export const watchPageViews = (onView: (url: string) => void): (() => void) => {
     setTimeout(view, TITLE_MS);
   };
 
-  const { navigation } = window as WithNavigation;
-  if (navigation) {
-    navigation.addEventListener("currententrychange", change);
-  } else {
+  guard(() => {
+    const { navigation } = window as WithNavigation;
+    if (navigation?.currentEntry) return navigation.addEventListener("currententrychange", change);
     listen("popstate", change);
-    for (const name of ["pushState", "replaceState"] as const) {
+    (["pushState", "replaceState"] as const).forEach((name) => {
       const original = history[name];
       history[name] = (...args) => {
         original.apply(history, args);
         change();
       };
-    }
-  }
+    });
+  })();
   listen("pagehide visibilitychange", look);
   listen("pageshow", ({ persisted }: PageTransitionEvent) => {
     if (persisted) shown = ""; // back from the back/forward cache
