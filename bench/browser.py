@@ -24,7 +24,7 @@ from server.reports.overview import CARDS
 
 CONNECTIONS = 5
 """A browser has six for one host; the live stream keeps one."""
-PAGE, REJECTED_PAGE, ROWS = 50, 20, 8
+PAGE, ROWS, MOST = 50, 8, 100
 ONLY = {"traffic_source": "$session_start"}
 TIMEOUT_S = 60.0
 
@@ -66,17 +66,22 @@ def _ago(hours: float) -> str:
 
 
 def history(**chosen: Any) -> list[Question]:
-    """Return what the stream asks for a page: the events, and with the first page the rejected ones."""
+    """Return what the stream asks for a page: the events, and the rejected ones until there are no more."""
     filtered = " and ".join(sorted(chosen)) or "newest"
     events = Question(f"events, {filtered}", "events", {"limit": PAGE, **chosen})
     if "cursor" in chosen:
         return [events]
-    return [events, Question("rejected events", "rejected", {"limit": REJECTED_PAGE})]
+    return [events, Question("rejected events", "rejected", {"limit": PAGE})]
 
 
 def yesterdays() -> Question:
     """Return the question for one event of the day before: of a visitor with few events, whom others do not hide."""
     return Question("an event of yesterday", "events", {"limit": 1, "until": _ago(24)})
+
+
+def finding(text: str) -> Question:
+    """Return what is asked when somebody looks for a visitor or user by a text that is not on the screen."""
+    return Question("people, by a text", "users", {"kind": "all", "q": text, "limit": MOST})
 
 
 NAMES = Question("names of events", "events/names", {})

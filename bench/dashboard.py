@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from bench.background_load import BackgroundLoad, Sent
-from bench.browser import NAMES, Answer, Browser, Question, counts, history, wide_counts, yesterdays
+from bench.browser import NAMES, Answer, Browser, Question, counts, finding, history, wide_counts, yesterdays
 from bench.contestants import FOOTFALL, LOAD_CORE, Contestant, pin, start_contestant
 from bench.load import run_closed
 from bench.measure import CONNECTIONS, warm_up
@@ -167,7 +167,7 @@ def _looks(browser: Browser, newest: Mapping[str, Any]) -> list[list[Question]]:
     """Return what is asked for the names, one name, one visitor, and what was before the newest page."""
     visitor_id = browser.ask([yesterdays()])[0].body["events"][0]["visitor_id"]
     filtered = [history(name=_PRODUCT_NAME), history(visitor_id=visitor_id)]
-    return [[NAMES], *filtered, history(cursor=newest["next"])]
+    return [[NAMES], *filtered, history(cursor=newest["next"]), [finding(visitor_id[-6:])]]
 
 
 def _each_question(browser: Browser) -> list[Question]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from server.web.encoded import FOREVER, ONE_HOUR, Encoded
 
 FOLDER = Path(__file__).parent / "static" / "plugins"
-VERSION_LENGTH = 8
+VERSION_LENGTH = 6
 
 
 @cache

@@ -23,10 +23,7 @@ MAX_ROWS = 100
 async def get_stats(request: Request) -> Response:
     """Return rows of dimensions and metrics; events of bots only with `bots=include`."""
     query = request.query_params
-    bots = query.get("bots", "")
-    if bots not in {"", "include"}:
-        raise BadRequest("bad_bots", "bots is `include`, or left out.")
-    read = read_filter(request, with_bots=bots == "include")
+    read = read_filter(request, with_bots=_with_bots(request))
     wanted = await run_in_threadpool(with_person, request, read)
     metrics = read_names(query, "metrics", "events")
     dimensions = read_names(query, "dimensions", "")
@@ -47,9 +44,16 @@ async def get_overview(request: Request) -> Response:
     query = request.query_params
     wanted = read_filter(request)
     limit = read_limit(query, DEFAULT_ROWS, MAX_ROWS)
-    with_bots = query.get("bots") == "include"
+    with_bots = _with_bots(request)
     found = await run_in_threadpool(partial(overview, store_of(request), wanted, limit, with_bots=with_bots))
     return JsonAnswer({**_period(wanted), **found})
+
+
+def _with_bots(request: Request) -> bool:
+    bots = request.query_params.get("bots", "")
+    if bots not in {"", "include"}:
+        raise BadRequest("bad_bots", "bots is `include`, or left out.")
+    return bots == "include"
 
 
 def _period(wanted: Filter) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bench.browser import NAMES, PAGE, REJECTED_PAGE, ROWS, counts, history
+from bench.browser import MOST, NAMES, PAGE, ROWS, counts, finding, history
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "server" / "web" / "static" / "dashboard" / "js"
 
@@ -27,11 +27,11 @@ def test_every_path_is_asked() -> None:
         for path in re.findall(r"(?<![.\w])get\(\s*\"([^\"]+)\"", file.read_text())
     }
     once = {"catalogue"}  # titles, from no store
-    asked = {question.path for question in [counts(), NAMES, *history(), *history(cursor="c")]}
+    asked = {question.path for question in [counts(), NAMES, *history(), *history(cursor="c"), finding("anna")]}
     assert named - once == asked
 
 
 def test_numbers_are_the_scripts_own() -> None:
-    pages = script("history.js")
-    assert (constant(pages, "PAGE"), constant(pages, "REJECTED_PAGE")) == (PAGE, REJECTED_PAGE)
+    assert constant(script("history.js"), "PAGE") == PAGE
+    assert constant(script("finding.js"), "MOST") == MOST
     assert constant(script("counts.js"), "ROWS") == ROWS
