@@ -158,7 +158,8 @@ class _InMemory:
 
 def main(name: str) -> int:
     """Serve one variant until told to stop, as the product is served; return the exit status."""
-    _replace(serving, "create_app", VARIANTS[name])
+    create = VARIANTS[name]
+    _replace(serving, "create_app", lambda settings, **_: create(settings))
     return serving.serve(read_settings(), shows_demo=False)
 
 
