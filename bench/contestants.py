@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,26 @@ def start_contestant(name: str, folder: Path) -> Contestant:
         return Contestant(name, start_server(folder / name, command=command, environment=_ENVIRONMENT))
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[Path]:
+    """Give a measurement a folder of its own, which is removed afterwards, and have the load on its own core."""
+    pin(LOAD_CORE)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as own:
+        yield Path(own)
+
+
+@contextmanager
+def footfall_alone(folder: Path) -> Iterator[Contestant]:
+    """Start Footfall in a folder of its own, with no other server beside it; end it afterwards."""
+    with own_folder(folder) as own:
+        footfall = start_contestant(FOOTFALL, own)
+        try:
+            yield footfall
+        finally:
+            footfall.server.kill()
 
 
 @contextmanager

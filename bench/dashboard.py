@@ -7,7 +7,6 @@ the rate that this server was just found to take at most. `python -m bench` does
 
 import argparse
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 from bench.background_load import BackgroundLoad, Sent
 from bench.browser import NAMES, Answer, Browser, Question, counts, finding, history, wide_counts, yesterdays
-from bench.contestants import FOOTFALL, LOAD_CORE, Contestant, pin, start_contestant
+from bench.contestants import FOOTFALL, Contestant, own_folder, start_contestant
 from bench.load import run_closed
 from bench.measure import CONNECTIONS, warm_up
 from bench.report import ROOT, write_page
@@ -80,10 +79,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     parser.add_argument("--folder", type=Path, default=ROOT / "data", help="on the disk to measure")
     chosen = parser.parse_args()
-    pin(LOAD_CORE)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder) as folder:
-        size, asked = measure_store(Path(folder), QUICK if chosen.quick else FULL, _tell)
+    with own_folder(chosen.folder) as folder:
+        size, asked = measure_store(folder, QUICK if chosen.quick else FULL, _tell)
     report = create_report(size, asked)
     print(report)
     if chosen.write:

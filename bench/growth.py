@@ -7,12 +7,11 @@ events since the last one, until everything is in the store. `--write` puts the 
 import argparse
 import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chart import bar_chart
-from bench.contestants import FOOTFALL, LOAD_CORE, Contestant, pin, start_contestant
+from bench.contestants import Contestant, footfall_alone
 from bench.load import run_closed
 from bench.measure import warm_up
 from bench.report import ROOT, write_page
@@ -43,14 +42,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the table and the chart into docs")
     parser.add_argument("--folder", type=Path, default=ROOT / "data", help="on the disk to measure")
     chosen = parser.parse_args()
-    pin(LOAD_CORE)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder) as folder:
-        footfall = start_contestant(FOOTFALL, Path(folder))
-        try:
-            steps = _grow(footfall, chosen.events)
-        finally:
-            footfall.server.kill()
+    with footfall_alone(chosen.folder) as footfall:
+        steps = _grow(footfall, chosen.events)
     table = _table(steps)
     print(table)
     if chosen.write:

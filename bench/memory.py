@@ -7,7 +7,6 @@ sessions) grows as in an hour; what it would give back in an hour's quiet moment
 
 import argparse
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from statistics import linear_regression, median
 
 from bench.chart import line_chart
-from bench.contestants import FOOTFALL, LOAD_CORE, Contestant, pin, start_contestant
+from bench.contestants import Contestant, footfall_alone
 from bench.load import run_closed, run_open
 from bench.measure import CONNECTIONS, warm_up
 from bench.report import ROOT, write_page
@@ -62,14 +61,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the table and the chart into docs")
     parser.add_argument("--folder", type=Path, default=ROOT / "data", help="on the disk to measure")
     chosen = parser.parse_args()
-    pin(LOAD_CORE)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder) as folder:
-        footfall = start_contestant(FOOTFALL, Path(folder))
-        try:
-            memory = _measure(footfall, chosen.events)
-        finally:
-            footfall.server.kill()
+    with footfall_alone(chosen.folder) as footfall:
+        memory = _measure(footfall, chosen.events)
     report = create_report(memory)
     print(report)
     if chosen.write:

@@ -57,6 +57,16 @@ def old_file(tmp_path: Path) -> Path:
     return path
 
 
+def database_of_version_3(path: Path) -> sqlite3.Connection:
+    """Return a connection to a new file of version 3."""
+    database = open_database(path)
+    for step in queue_schema.STEPS[:3]:
+        database.executescript(step)
+    database.execute("pragma user_version = 3")
+    database.execute("insert into meta values ('queue_id', 'the-old-one')")
+    return database
+
+
 def check_new(path: Path) -> None:
     queue = Queue(path)
     counts = queue.counts()
@@ -84,11 +94,7 @@ def test_an_older_file_is_brought_to_date_and_kept_as_it_was(old_file: Path) -> 
 
 def test_ids_that_may_name_somebody_become_digests(tmp_path: Path) -> None:
     path = tmp_path / "queue.sqlite"
-    with closing(open_database(path)) as database:
-        for step in queue_schema.STEPS[:3]:
-            database.executescript(step)
-        database.execute("pragma user_version = 3")
-        database.execute("insert into meta values ('queue_id', 'the-old-one')")
+    with closing(database_of_version_3(path)) as database:
         ids = [("default", f"order-of-somebody-{number}", 7) for number in range(2_000)]
         database.executemany("insert into ids values (?, ?, ?)", ids)
     queue = Queue(path)
@@ -103,11 +109,7 @@ def test_ids_that_may_name_somebody_become_digests(tmp_path: Path) -> None:
 
 def test_rejected_events_of_an_older_file_are_counted_by_site(tmp_path: Path) -> None:
     path = tmp_path / "queue.sqlite"
-    with closing(open_database(path)) as database:
-        for step in queue_schema.STEPS[:3]:
-            database.executescript(step)
-        database.execute("pragma user_version = 3")
-        database.execute("insert into meta values ('queue_id', 'the-old-one')")
+    with closing(database_of_version_3(path)) as database:
         sites = ("a", None, "b", "a", None, "a")
         codes = ("c", "c", "c", "damaged", "c", "c")
         database.executemany(
