@@ -4,12 +4,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from server.enrich.geo import Geo
 from server.events.catalogue import load_catalogue
-from server.events.model import Source
+from server.events.model import COLUMNS, Source
 from server.ingest.beacon import Beacon
 from server.ingest.origins import Origins
 from server.ingest.pipeline import Pipeline
+from server.ingest.queue_file import Record
 from server.settings import Settings
 from server.sites import Site
 
@@ -62,3 +65,19 @@ def make_pipeline(**changes: Any) -> Pipeline:
     """Return a pipeline without any file behind it."""
     known = {"catalogue": load_catalogue(), "geo": Geo(None), "origins": Origins(lambda _: None)}
     return Pipeline(**{**known, **changes})
+
+
+def make_record(**values: Any) -> Record:
+    """Return an accepted event as the queue takes it."""
+    event: dict[str, Any] = {
+        **dict.fromkeys(COLUMNS),
+        "id": make_id(),
+        "site": "default",
+        "name": "x",
+        "source": "server",
+        "time": NOW_MS,
+        "received_at": NOW_MS,
+        "props": {},
+        **values,
+    }
+    return Record("default", event["id"], orjson.dumps(event))

@@ -8,11 +8,10 @@ import orjson
 import pytest
 
 from server.errors import EVENT_FAULTS
-from server.events.model import COLUMNS
 from server.ingest.facts import fact_of
 from server.ingest.people import People
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Record, Submission
+from server.ingest.queue_file import Submission
 from server.ingest.telling import Followers
 from server.ingest.writer import Writer
 from server.outgoing.cloud_event import encode_cloud_event
@@ -20,7 +19,7 @@ from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import insert_deliveries
 from server.outgoing.subscriptions import add_subscription
 from server.storage.duckdb import DuckDBStore
-from tests.factories import NOW_MS, make_id
+from tests.factories import NOW_MS, make_record
 
 OLD_MS = -(10**15)  # in the year -29719, as a store of an earlier version may hold it
 
@@ -63,18 +62,6 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         assert add_subscription(database, "default", "https://hook.example/", ("*",), NOW_MS)
     yield opened
     opened.close()
-
-
-def make_record(**values: Any) -> Record:
-    event: dict[str, Any] = {
-        **dict.fromkeys(COLUMNS),
-        "id": make_id(),
-        "site": "default",
-        "time": NOW_MS,
-        "received_at": NOW_MS,
-    }
-    event |= {"name": "x", "source": "server", "props": {}, **values}
-    return Record("default", event["id"], orjson.dumps(event))
 
 
 async def test_an_instant_that_nobody_can_say_stops_nobody(installation: Installation) -> None:

@@ -5,10 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
-from server.events.model import COLUMNS
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission
 from server.ingest.rejected import RejectedFilter
@@ -16,7 +14,7 @@ from server.ingest.writer import Writer
 from server.storage.base import StoreRefused
 from server.storage.duckdb import DuckDBStore
 from tests.conftest import StandingClock
-from tests.factories import NOW_MS, make_id
+from tests.factories import NOW_MS, make_id, make_record
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -60,19 +58,6 @@ def queue(tmp_path: Path, clock: StandingClock) -> Iterator[Queue]:
 
 def make_writer(queue: Queue, tmp_path: Path, store: FaultyStore, **changes: Any) -> Writer:
     return Writer(queue, tmp_path / "queue.sqlite", store, **changes)
-
-
-def make_record(**values: Any) -> Record:
-    event: dict[str, Any] = {
-        **dict.fromkeys(COLUMNS),
-        "id": make_id(),
-        "name": "x",
-        "time": NOW_MS,
-        "received_at": NOW_MS,
-        "props": {},
-    }
-    event |= {"site": "default", **values}
-    return Record("default", event["id"], orjson.dumps(event))
 
 
 def ids(store: FaultyStore, parameters: Mapping[str, Any] | None = None) -> list[str]:
