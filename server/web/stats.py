@@ -42,7 +42,7 @@ async def get_stats(request: Request) -> Response:
 async def get_overview(request: Request) -> Response:
     """Return totals and cards of counts; events of bots only with `bots=include`, how many they are in any case."""
     query = request.query_params
-    wanted = read_filter(request)
+    wanted = await run_in_threadpool(with_person, request, read_filter(request))
     limit = read_limit(query, DEFAULT_ROWS, MAX_ROWS)
     with_bots = _with_bots(request)
     found = await run_in_threadpool(partial(overview, store_of(request), wanted, limit, with_bots=with_bots))

@@ -103,6 +103,7 @@ def test_every_question_takes_a_user_id_for_the_person(collect: Ask, ask: Ask, c
         assert get("/api/stats", user_id="7")["rows"] == [{"events": 2}]
         assert get("/api/stats", user_id="7", metrics="visitors")["rows"] == [{"visitors": 1}]
         assert get("/api/stats", user_id="nobody")["rows"] == [{"events": 0}]
+        assert get("/api/overview", user_id="7")["totals"] == {"events": 2, "visitors": 1}
 
     check(ask)
     client.post("/login", data={"password": "test-password"})
