@@ -16,6 +16,8 @@ GOALS = {
 """Per question the least share of right answers, but for people taken for programs: there it is the greatest."""
 
 COLD_US, CACHED_US = 40, 2
+ALONE_US = 550
+"""What user-agents alone took of the machine that the goals of time were set on: how they carry over to another."""
 
 _CHROMIUM = re.compile(r"Chrome/(\d+)\.[\d.]+ (Mobile )?Safari/[\d.]+$")
 _PLATFORMS = (

@@ -5,6 +5,7 @@ Known programs are the package crawler-user-agents' list; what programs in gener
 brings takes 5 µs for all of them and gives the same answers.
 """
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from server.enrich.device_kind import has_any, model_in
+from server.enrich.device_kind import model_in
 from server.enrich.hints import Hints
-from server.enrich.parsed_agent import MAX_USER_AGENT_CHARS, compile_patterns
+from server.enrich.parsed_agent import MAX_USER_AGENT_CHARS, compile_patterns, has_any
 
 if TYPE_CHECKING:
     import ua_parser_rs
@@ -64,10 +65,8 @@ def _reason(text: str) -> str | None:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()  # the compiled patterns take no lone surrogates
     lowered = text.lower()
-    if has_any(lowered, _HEADLESS_TOKENS):
-        return HEADLESS
     reason = _match(text, lowered)
-    if reason is not None and (model := model_in(text)):
+    if reason not in {None, HEADLESS} and (model := model_in(text)):
         # Phones are called Sonic, Chirp and Spider.
         without = text.replace(model, "")
         return _match(without, without.lower())
@@ -95,6 +94,7 @@ class _Programs:
     people: tuple[str, ...]
 
 
+@lru_cache(maxsize=1)
 def _programs() -> _Programs:
     with _building:
         return _compile()
@@ -113,7 +113,8 @@ def _compile() -> _Programs:
         "addresses": _ADDRESS,
     }
     skip = frozenset(rules["list"]["skip"])
-    patterns = [(entry["pattern"], KNOWN) for entry in CRAWLER_USER_AGENTS_DATA if entry["pattern"] not in skip]
+    patterns = [(f"(?i){re.escape(token)}", HEADLESS) for token in _HEADLESS_TOKENS]
+    patterns += [(entry["pattern"], KNOWN) for entry in CRAWLER_USER_AGENTS_DATA if entry["pattern"] not in skip]
     patterns += [
         (f"(?i){pattern}", reason) for group, reason in reasons.items() for pattern in rules[group]["patterns"]
     ]

@@ -40,6 +40,7 @@ _OTHER = ("Other", None, None)
 _UNNAMED = ("Other", (), "")
 _HARMONY = re.compile(r"HarmonyOS[ /]?(\d+(?:\.\d+){0,2})?")
 _FIRE = re.compile(r"\bSilk/|; (?:AFT|AEO|KF)[A-Z]{1,8}\d{0,3}(?: Build/|[;)])")
+_FIRE_TOKENS = ("Silk/", "; AFT", "; KF", "; AEO")  # one of them is in all that the pattern finds
 _IOS_BROWSERS = re.compile("(?:CriOS|FxiOS|EdgiOS|OPiOS|OPT|GSA)/")
 _USUAL_STARTS = tuple(_USUAL_DEVICES)
 
@@ -119,8 +120,9 @@ def _create_engine() -> _Engine:
     )
 
 
+@lru_cache(maxsize=1)
 def _engine() -> _Engine:
-    """Return what was built by the first caller in 0.15 s; the others wait for it."""
+    """Return what was built by the first caller in 0.15 s; those who ask meanwhile wait for it."""
     with _building:
         return _create_engine()
 
@@ -159,6 +161,14 @@ def device_of_model(model: str) -> tuple[str | None, str | None]:
     return next((makers[start] for start in makers if model.startswith(start)), None), model
 
 
+def has_any(text: str, tokens: tuple[str, ...]) -> bool:
+    """Return whether a text has one of some tokens, at half of what `any()` costs."""
+    for token in tokens:  # noqa: SIM110 - asked several times for each string
+        if token in text:
+            return True
+    return False
+
+
 def is_generic(brand: str | None) -> bool:
     """Return whether a brand of ua-parser's says no more than that there is a device."""
     return brand is None or brand.startswith("Generic")
@@ -188,7 +198,10 @@ def _usual_device(text: str) -> tuple[str, str | None, str | None] | None:
 
 
 def _version(found: "ua_parser_rs.UserAgent | ua_parser_rs.OS") -> str:
-    return ".".join(filter(None, (found.major, found.minor, found.patch)))
+    major, minor, patch = found.major, found.minor, found.patch
+    if major and minor:
+        return f"{major}.{minor}.{patch}" if patch else f"{major}.{minor}"
+    return ".".join(filter(None, (major, minor, patch)))
 
 
 def _find_app(text: str) -> re.Match[str] | None:
@@ -238,6 +251,6 @@ def _system(agent: Any, text: str) -> tuple[str | None, str]:
 
 def _kin_of_android(text: str) -> tuple[str, str] | None:
     """Return the system that says Android for the sake of compatibility; its versions are not Android's."""
-    if found := _HARMONY.search(text):
+    if found := "HarmonyOS" in text and _HARMONY.search(text):
         return "HarmonyOS", found[1] or ""
-    return ("Fire OS", "") if _FIRE.search(text) else None
+    return ("Fire OS", "") if has_any(text, _FIRE_TOKENS) and _FIRE.search(text) else None

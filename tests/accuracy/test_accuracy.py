@@ -4,7 +4,7 @@ import pytest
 
 from bench.accuracy.corpus import HELD_OUT, TUNE, Labelled, strings
 from bench.accuracy.goals import GOALS, default_hints, is_met
-from bench.accuracy.report import time_cells
+from bench.accuracy.report import time_row
 from bench.accuracy.score import Score, footfall, score, with_hints
 
 # Fewer than these would say nothing; what the sources hold now is well above.
@@ -30,9 +30,11 @@ def test_goal_is_met(question: str, scores: dict[str, Score]) -> None:
     assert is_met(question, found.share), f"{question}: {found.share:.2%} of {found.strings}"
 
 
-def test_a_time_is_marked_like_a_share() -> None:
-    assert time_cells(39.96, 40, 1) == "40.0 µs | ≤ 40 µs | met"
-    assert time_cells(58.52, 40, 1) == "58.5 µs | ≤ 40 µs | **missed**"
+def test_a_time_is_judged_by_what_user_agents_takes_in_the_same_round() -> None:
+    """A machine half as fast, then one as fast, then one that was busy once."""
+    times_us, scales = [70.0, 36.0, 90.0], [0.5, 1.0, 0.5]
+    assert time_row("cold", times_us, scales, 40) == "| cold | 70.0 µs | 36.0 µs | ≤ 40 µs | met |"
+    assert time_row("cold", [58.0], [0.7], 40) == "| cold | 58.0 µs | 40.6 µs | ≤ 40 µs | **missed** |"
 
 
 def test_halves_share_no_string() -> None:
