@@ -63,8 +63,11 @@ def derive(event: Mapping[str, Any], change: Change, values: Mapping[str, Any]) 
         source, target = change.merged
         named = {"$from": source.id, "$from_kind": source.kind, "$to": target.id, "$to_kind": target.kind}
         yield _follow(event, MERGE, named)
+    person = change.person
+    # a merge names both in its properties alone, and an event of nobody's would stay when they are erased
+    whose = {f"{person.kind}_id": person.id} if event["name"] == MERGE else {}
     for key in change.changed:
-        yield _follow(event, _CHANGED[key], {key: values[key]})
+        yield {**_follow(event, _CHANGED[key], {key: values[key]}), **whose}
 
 
 def _follow(event: Mapping[str, Any], name: str, props: dict[str, Any]) -> StoredEvent:

@@ -109,6 +109,20 @@ def test_joining_a_known_user_is_an_event_with_its_cause(people: Kept) -> None:
     assert people.names() == ["$user_merged"]
 
 
+@pytest.mark.parametrize("into", [("user", "7"), ("visitor", "w")])
+def test_what_a_merge_changes_is_told_as_an_event_of_who_is_left(people: Kept, into: tuple[str, str]) -> None:
+    """Of nobody's, it would stay when they are erased, with the address in it."""
+    kind, target = into
+    merge = {"$from": "8", "$from_kind": "user", "$to": target, "$to_kind": kind}
+    people.take_each(
+        identify(0, update("plan", "pro"), **{f"{kind}_id": target}),
+        identify(1, update("$email", "a@example.com"), user_id="8"),
+        event(2, "$user_merged", props=merge),
+    )
+    told = [(each.get(f"{kind}_id"), each["props"]) for each in people.followed.values()]
+    assert told[1:] == [(target, {"$email": "a@example.com", "$cause": "id002"})]
+
+
 def test_campaigns_stay_with_the_user_first_and_last(people: Kept) -> None:
     for number, source in enumerate(("a", "b", "c")):
         people.take_each(event(number, "$utm_hit", visitor_id="v", props={"$utm_source": source, "$utm_term": ""}))
