@@ -32,8 +32,9 @@ GRACE_S = 10
 BACKLOG = 2048
 GC_THRESHOLD = 50_000
 RESTART = signal.SIGUSR2  # not SIGHUP: that is also what a closed terminal sends
-# how long a thread may keep the interpreter while another waits for it: the writer must not hold up answers for 5 ms
-SWITCH_S = 0.0005
+# how long a thread may keep the interpreter while another waits for it: the event loop waits that long at each read
+# while the writer is at work
+SWITCH_S = 0.0001
 
 log = logging.getLogger("footfall")
 

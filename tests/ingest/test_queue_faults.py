@@ -60,13 +60,13 @@ async def test_a_fault_of_one_submission_is_not_its_neighbours(queue: Queue) -> 
 async def test_the_log_is_moved_into_the_file_beside_the_commits_and_stays_short(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It keeps its size, and begins again: five times as much goes into it as it is long."""
     log_file = tmp_path / "queue.sqlite-wal"
     monkeypatch.setattr(checkpoints, "LOG_BYTES", 100_000)
-    monkeypatch.setattr(checkpoints, "LARGE_LOG_BYTES", 1_000_000)
-    for _ in range(20):
-        await queue.submit(Submission([Record("default", make_id(), b"x" * 100_000)]))
-    grown = log_file.stat().st_size
-    queue._checkpoints.run_if_due()
-    assert grown == 0 or grown > 100_000  # the thread may have been there before
-    assert log_file.stat().st_size == 0
-    assert queue.counts().accepted == 20
+    for _ in range(5):
+        for _ in range(20):
+            await queue.submit(Submission([Record("default", make_id(), b"x" * 100_000)]))
+        queue._checkpoints.run_if_due()
+    assert log_file.stat().st_size < 3_000_000
+    assert (tmp_path / "queue.sqlite").stat().st_size > 10_000_000
+    assert queue.counts().accepted == 100
