@@ -18,7 +18,7 @@ from server.enrich.geo import Geo
 from server.enrich.page_url import split_url
 from server.errors import EventRejected
 from server.events.catalogue import Catalogue, check_attributes
-from server.events.model import COLUMNS, OPERATIONS, Source
+from server.events.model import COLUMNS, OPERATIONS, Source, StoredEvent
 from server.events.wire import FIRST_MS, MAX_ID_LENGTH, MAX_NAME_LENGTH, read_instant
 from server.identity.signature import is_signed
 from server.ingest.address_policy import keep_ip
@@ -33,6 +33,8 @@ TOLD_ELSEWHERE = {"$session_start": ("$referrer", "$resolution"), "$page_view": 
 _SCREEN_COLUMNS = ("resolution", "language", "timezone")
 NO_USER_IDS = frozenset({"", "0", "undefined", "null", "none", "nil", "nan", "true", "false", "[object object]"})
 OLDEST_FROM_PAGE_MS = 30 * 24 * 3600 * 1000
+
+_NO_COLUMNS: StoredEvent = dict.fromkeys(COLUMNS)
 
 Step = Callable[["Pipeline", Draft], None]
 
@@ -50,7 +52,7 @@ class Pipeline:
         """Return the finished draft of one raw event. Errors: EventRejected."""
         if not isinstance(raw, dict):
             raise EventRejected("bad_event", "An event is a JSON object.")
-        draft = Draft(beacon, raw, dict.fromkeys(COLUMNS), {}, [])
+        draft = Draft(beacon, raw, _NO_COLUMNS.copy(), {}, [])
         for step in STEPS:
             step(self, draft)
         return draft

@@ -111,6 +111,8 @@ def read_text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH)
     """Return a text column's value; empty is None, numbers become text, everything else is noted and left out."""
     if value is None or value == "":
         return None
+    if type(value) is str and len(value) <= limit and not draft.beacon.is_odd:  # as nearly all are
+        return value
     if not isinstance(value, str | int) or isinstance(value, bool):
         draft.correct("ignored_field", f"{name} is no text and was left out.")
         return None

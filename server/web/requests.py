@@ -31,7 +31,10 @@ class RequestHead:
 
     def lines(self, name: bytes) -> list[str]:
         """Return all lines of a header, in order."""
-        return [value.decode("latin-1") for key, value in self._pairs if key == name]
+        if len(self._last) < len(self._pairs):  # some header came twice
+            return [value.decode("latin-1") for key, value in self._pairs if key == name]
+        value = self._last.get(name)
+        return [] if value is None else [value.decode("latin-1")]
 
 
 async def read_json(request: Request) -> Any:
