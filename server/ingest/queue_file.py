@@ -18,6 +18,7 @@ from server.ingest.rejected import RejectedEvent
 MAX_REJECTED = 10_000  # of each site: whoever fills the list of one empties no other's
 MAX_REJECTED_UNKNOWN = 1_000  # of all that named no known site: anyone may send that
 BUSY_TIMEOUT_MS = 5_000
+MAX_LOG_FILE_BYTES = 64 * 1024 * 1024
 FILL_BYTES = 1024 * 1024
 STATEMENT_ROWS = 128
 ID_COLUMNS = 3
@@ -64,6 +65,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     database.execute("pragma synchronous = full")
     # checkpoints are made beside the commits that answers wait for (see checkpoints.py), never inside one
     database.execute("pragma wal_autocheckpoint = 0")
+    # the log's file keeps its size when the log begins again, but not that of the longest it ever was
+    database.execute(f"pragma journal_size_limit = {MAX_LOG_FILE_BYTES}")
     # what is deleted is overwritten, where that costs no further page
     database.execute("pragma secure_delete = fast")
     return database
