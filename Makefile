@@ -79,11 +79,11 @@ prove: .make/dev .make/segment .make/strace ## the promises: real servers, kille
 e2e: .make/browsers .make/node .make/segment ## the demo shop and the tracker in real browsers
 	$(VENV)/bin/pytest --quiet e2e
 
-test: .make/browsers .make/node .make/segment .make/strace ## everything but the long forms of proofs, which `make prove` has
+test: .make/browsers .make/node .make/segment .make/strace ## everything but the long forms, which `make prove` and `make e2e` have
 	$(VENV)/bin/pytest --quiet -m "promise and not long"
 	$(VENV)/bin/pytest --quiet $(BOTH_CORES) -m "not promise"
 	$(NPM) test --silent
-	$(VENV)/bin/pytest --quiet e2e
+	$(VENV)/bin/pytest --quiet -m "not long" e2e
 
 bench: .make/dev ## what is told rightly, then speed, memory and size as ratios in one run; ARGS=--write puts both into docs
 	$(PY) -m bench.accuracy $(filter --write,$(ARGS))

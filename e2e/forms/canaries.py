@@ -76,7 +76,7 @@ def find_canaries(values: Iterable[str], texts: Iterable[str]) -> set[str]:
     A long value is found anywhere; a short one, such as a code of six digits, only as a word of its own, because
     ids and times are full of digits.
     """
-    parts: dict[str, list[tuple[str, str]]] = {}
+    parts: dict[str, list[tuple[int, str, str]]] = {}
     short: dict[str, str] = {}
     for value in values:
         squeezed = squeeze(value)
@@ -85,13 +85,14 @@ def find_canaries(values: Iterable[str], texts: Iterable[str]) -> set[str]:
             continue
         # every third part of a text is looked up, so whatever is long enough shows one of its first three
         for start in range(_STRIDE):
-            parts.setdefault(squeezed[start : start + _PART], []).append((squeezed, value))
+            parts.setdefault(squeezed[start : start + _PART], []).append((start, squeezed, value))
     found: set[str] = set()
     for each in texts:
         for text in {each, unquote_plus(each)}:
             found |= {short[token] for token in short.keys() & set(_TOKEN.findall(text))}
             squeezed = squeeze(text)
-            seen = {squeezed[start : start + _PART] for start in range(0, len(squeezed), _STRIDE)}
-            for part in parts.keys() & seen:
-                found |= {value for whole, value in parts[part] if whole in squeezed}
+            for at in range(0, len(squeezed), _STRIDE):
+                for start, whole, value in parts.get(squeezed[at : at + _PART], ()):
+                    if squeezed.startswith(whole, max(at - start, 0)):
+                        found.add(value)
     return found
