@@ -13,7 +13,7 @@ from tests.fault_proxy import Fate, FaultProxy
 from tests.real_server import RealServer
 
 pytestmark = [pytest.mark.promise, pytest.mark.timeout(120)]
-COUNT = 24
+COUNT = 12
 
 
 @pytest.fixture
