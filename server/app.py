@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import duckdb
@@ -29,6 +30,7 @@ from server.errors import FootfallError, SettingsError
 from server.events.catalogue import load_catalogue
 from server.identity.people_file import PEOPLE_FILE
 from server.ingest.accounts import Accounts
+from server.ingest.erasure import erasure_state
 from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.origins import Origins
@@ -197,7 +199,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
     geo = Geo(settings.geoip, settings.data_dir)
     load_suffixes()
     accounts, live = Accounts(), Live(shares.live_wire if shares is not None else None)
-    origins = Origins(queue.find_origin, is_shared=is_shared)
+    origins = Origins(queue.find_origin, is_shared=is_shared, erasures=partial(erasure_state, settings.data_dir))
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=origins, ip_policy=settings.ip)
     moving = _open_store(settings, queue, clock) if settings.role != "collect" else _NOTHING_MOVES
     tighten_files(settings.data_dir)  # also those of an older version, and where a host application's umask is looser

@@ -14,6 +14,7 @@ seconds, and each commit writes faster into blocks that the file has already (me
 import contextlib
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from server.background import Repeated
@@ -22,6 +23,8 @@ from server.ingest.queue_file import BUSY_TIMEOUT_MS
 PERIOD_S = 0.5
 LOG_BYTES = 8 * 1024 * 1024
 PATIENCE_MS = 20
+LOG_TRIES = 20
+LOG_PAUSE_S = 0.1
 
 
 class Checkpoints:
@@ -48,11 +51,17 @@ class Checkpoints:
                     self._database.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def empty_log(self) -> None:
-        """Move all of the log into the file and empty it. Errors: sqlite3.OperationalError when it is in use."""
-        with self._using:
-            is_busy = self._database.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
-        if is_busy:
-            raise sqlite3.OperationalError("the queue's log is in use")
+        """Move all of the log into the file and empty it; blocks.
+
+        Errors: sqlite3.OperationalError when it is in use for seconds. SQLite waits for readers and writers of the log,
+        and not for another process that checkpoints it.
+        """
+        for _ in range(LOG_TRIES):
+            with self._using:
+                if self._database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0:
+                    return
+            time.sleep(LOG_PAUSE_S)
+        raise sqlite3.OperationalError("the queue's log is in use")
 
     def close(self) -> None:
         """Stop; waits for a checkpoint under way."""

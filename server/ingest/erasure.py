@@ -127,6 +127,15 @@ class Erasure:
         return status.st_mtime_ns, status.st_size
 
 
+def erasure_state(data_dir: Path) -> tuple[object, bool]:
+    """Return what changes whenever somebody is erased, and whether that is under way; for every process."""
+    try:
+        changed_ns: int | None = (data_dir / FILE_NAME).stat().st_mtime_ns
+    except FileNotFoundError:
+        changed_ns = None
+    return changed_ns, (data_dir / MARKER).exists()
+
+
 def _forget(
     database: sqlite3.Connection,
     events: Sequence[ErasedEvent],

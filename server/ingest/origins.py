@@ -2,7 +2,7 @@
 
 The first event of a session that tells a campaign or a channel other than direct decides; later ones do not
 change it. Kept in memory for the sessions seen last, and in the queue's database (same commit as the event)
-for restarts and for other processes.
+for restarts and for other processes. When somebody is erased, memory is emptied: it may hold what brought them.
 """
 
 from collections import OrderedDict
@@ -15,9 +15,11 @@ from server.enrich.campaign import UTM_NAMES
 
 MAX_SESSIONS_IN_MEMORY = 20_000
 DIRECT = "direct"
+LOOK_MS = 100
 
 OriginKey = tuple[str, str]
 Find = Callable[[OriginKey], bytes | None]
+ErasureState = tuple[object, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,30 @@ class Origins:
     `remembered` collects what is new, for the commit of the event that brought it: take it with `take_new`.
 
     Shape:  is_shared says that other processes take in events of the same sessions: then what is not known yet is not
-            remembered either, but looked for each time, because another process may learn it.
+            remembered either, but looked for each time, because another process may learn it. erasures returns what
+            changes with each erasure, and whether one is under way: what is found meanwhile is not remembered.
     """
 
-    def __init__(self, find: Find, *, is_shared: bool = False) -> None:
+    def __init__(
+        self, find: Find, *, is_shared: bool = False, erasures: Callable[[], ErasureState] = lambda: (None, False)
+    ) -> None:
         self._find = find
         self._is_shared = is_shared
+        self._erasures = erasures
+        self._erasure_state = erasures()
+        self._looked_ms = 0
         self._known: OrderedDict[OriginKey, Origin] = OrderedDict()
         self._new: dict[OriginKey, Origin] = {}
+
+    def heed_erasures(self, now_ms: int) -> None:
+        """Forget everybody if somebody was erased since the last call; looks at most every LOOK_MS."""
+        if 0 <= now_ms - self._looked_ms < LOOK_MS:
+            return
+        self._looked_ms = now_ms
+        state = self._erasures()
+        if state != self._erasure_state:
+            self._erasure_state = state
+            self._known.clear()
 
     def known(self, site: str, session_id: str | None) -> Origin | None:
         """Return a session's origin where it is in memory and cannot change any more, else None."""
@@ -75,7 +93,8 @@ class Origins:
                 self._new[key] = own
         else:
             return known
-        if self._is_shared and not known.is_known():
+        _, is_erasing = self._erasure_state
+        if is_erasing or (self._is_shared and not known.is_known()):
             return known
         self._known[key] = known
         if len(self._known) > MAX_SESSIONS_IN_MEMORY:

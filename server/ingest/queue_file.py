@@ -26,6 +26,8 @@ EVENT_COLUMNS = 2
 _UUID_LENGTH = 36
 
 OnEnd = Callable[[Unavailable | None], None]
+NewOrigin = tuple[str, str, bytes, int]
+"""What brought a session: site, session id, origin, and which of the submission's records told it."""
 
 
 class Record(NamedTuple):
@@ -46,7 +48,7 @@ class Submission:
 
     records: Sequence[Record]
     rejected: Sequence[RejectedEvent] = ()
-    origins: Sequence[tuple[str, str, bytes]] = ()
+    origins: Sequence[NewOrigin] = ()
     loop: asyncio.AbstractEventLoop | None = None
     on_end: "OnEnd | None" = None
     done: "Future[None] | None" = None
@@ -142,7 +144,8 @@ def insert_rest(database: sqlite3.Connection, submission: Submission, day: int) 
     if submission.origins:
         database.executemany(
             "insert or ignore into session_origins values (?, ?, ?, ?)",
-            [(*row, day) for row in submission.origins],
+            # of a repeated event it was inserted before, or is to be forgotten since: its session may be erased
+            [(*row, day) for *row, number in submission.origins if submission.is_new[number]],
         )
     if submission.work is not None:
         submission.work(database)

@@ -16,7 +16,7 @@ from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
-from server.ingest.queue_file import OnEnd, Record, Submission
+from server.ingest.queue_file import NewOrigin, OnEnd, Record, Submission
 from server.ingest.rejected import RejectedEvent
 from server.ingest.replay_context import encode_context
 from server.ingest.values import clean_text
@@ -43,7 +43,7 @@ OnOutcome = Callable[[Outcome | Unavailable], None]
 class _Reception:
     """One request between the pipeline and its commit."""
 
-    __slots__ = ("beacon", "drafts", "records", "refusals", "rejected", "submission", "warnings")
+    __slots__ = ("beacon", "drafts", "origins", "records", "refusals", "rejected", "submission", "warnings")
 
     submission: Submission
 
@@ -51,6 +51,7 @@ class _Reception:
         self.beacon = beacon
         self.drafts: list[Draft] = []
         self.records: list[Record] = []
+        self.origins: list[NewOrigin] = []
         self.refusals: list[RejectedEvent] = []
         self.rejected: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
@@ -121,6 +122,7 @@ class Receiver:
         self.limits.take(beacon, len(events) + refused)
         found = _Reception(beacon)
         pipeline = self.pipeline
+        pipeline.origins.heed_erasures(beacon.received_ms)
         for index, raw in enumerate(events):
             try:
                 draft = pipeline.run(beacon, raw)
@@ -130,11 +132,13 @@ class Receiver:
                 told = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
                 found.rejected.append(told)
                 continue
+            if new := pipeline.origins.take_new():
+                found.origins += [(*row, len(found.records)) for row in new]
             found.drafts.append(draft)
             found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:
                 found.warnings += list_warnings(index, draft.corrections)
-        found.submission = Submission(found.records, found.refusals, pipeline.origins.take_new())
+        found.submission = Submission(found.records, found.refusals, found.origins)
         return found
 
     def _finish(self, found: _Reception) -> Outcome:

@@ -99,7 +99,8 @@ class Replayer:
             if _leave(database, row["seq"]):
                 add_count(database, "replayed", "", 1)
 
-        (is_new,) = await self.queue.submit(Submission([record], (), self.pipeline.origins.take_new(), work=leave))
+        origins = [(*origin, 0) for origin in self.pipeline.origins.take_new()]
+        (is_new,) = await self.queue.submit(Submission([record], (), origins, work=leave))
         return is_new
 
     async def _put_back(self, row: Row) -> bool:

@@ -28,3 +28,24 @@ def test_what_is_not_known_is_asked_for_once_where_one_process_takes_in_all() ->
 
     assert asked == [("default", "s-1")]
     assert origins.known("default", "s-1") is None
+
+
+def test_what_brought_a_session_is_forgotten_with_each_erasure_and_not_remembered_meanwhile() -> None:
+    committed: dict[OriginKey, bytes] = {}
+    state = (1, False)
+    origins = Origins(committed.get, erasures=lambda: state)
+    key = ("default", "s-1")
+    assert origins.of_session(*key, NEWS) == NEWS
+    committed[key] = NEWS.encode()
+
+    state = (2, True)
+    origins.heed_erasures(1000)
+    assert origins.known(*key) is None
+    assert origins.of_session(*key, UNKNOWN) == NEWS  # not removed yet
+    assert origins.known(*key) is None
+
+    committed.clear()
+    state = (2, False)
+    origins.heed_erasures(1050)  # looked for a moment ago
+    origins.heed_erasures(1100)
+    assert origins.of_session(*key, UNKNOWN) == UNKNOWN

@@ -268,6 +268,15 @@ async def test_old_ids_are_forgotten_and_young_ones_not(queue: Queue, path: Path
 
 
 async def test_a_sessions_origin_is_found_again(queue: Queue) -> None:
-    await queue.submit(Submission([record()], origins=[("default", "s1", b"{}")]))
+    await queue.submit(Submission([record()], origins=[("default", "s1", b"{}", 0)]))
     assert queue.find_origin(("default", "s1")) == b"{}"
     assert queue.find_origin(("other", "s1")) is None
+
+
+async def test_an_origin_is_kept_with_the_event_that_brought_it(queue: Queue) -> None:
+    repeated = record()
+    await queue.submit(Submission([repeated]))
+    origins = [("default", "of the repeated", b"{}", 0), ("default", "of the new", b"{}", 1)]
+    await queue.submit(Submission([repeated, record()], origins=origins))
+    assert queue.find_origin(("default", "of the repeated")) is None
+    assert queue.find_origin(("default", "of the new")) == b"{}"

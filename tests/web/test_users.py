@@ -287,6 +287,31 @@ def test_what_the_same_browser_does_after_an_erasure_is_new(
     assert ask("/api/users/visitor-1")["properties"] == {"color": "blue"}
 
 
+CAMPAIGN = {"url": "https://shop.example/?utm_source=mail&utm_content=canary", "title": "", "referrer": ""}
+
+
+def test_the_campaign_of_an_erased_session_does_not_come_back_with_its_next_event(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, settings: Settings
+) -> None:
+    collect(make_event(page=CAMPAIGN, session_id="s1"))
+    ask("/api/users/visitor-1")
+    client.delete("/api/users/visitor-1", headers=secret)
+    collect(make_event(name="New", session_id="s1"))
+    assert [each["utm_content"] for each in ask("/api/events")["events"]] == [None]
+    assert not [path for path in settings.data_dir.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+
+
+def test_the_campaign_of_an_erased_session_does_not_come_back_with_a_late_repetition(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, settings: Settings
+) -> None:
+    event = make_event(page=CAMPAIGN, session_id="s1")
+    collect(event)
+    ask("/api/users/visitor-1")
+    client.delete("/api/users/visitor-1", headers=secret)
+    assert collect(event)["duplicate"] == 1
+    assert not [path for path in settings.data_dir.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+
+
 def test_the_file_of_people_is_made_anew_from_the_store(
     collect: Ask, ask: Ask, client: TestClient, secret: Secret, settings: Settings, clock: StandingClock
 ) -> None:
