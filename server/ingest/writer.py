@@ -234,7 +234,7 @@ class Writer:
         seq, event = row
         fields = _fields_of(event)
         rejected = RejectedEvent(
-            received_ms=self._clock(),
+            received_ms=self._receipt_of(event),
             site=_text_of(fields, "site"),
             event_id=_text_of(fields, "id"),
             source=_text_of(fields, "source") or "page",
@@ -249,6 +249,12 @@ class Writer:
         self._position = seq
         self.state.set_aside += 1
         log.error("event %r was set aside, %s: %r", rejected.event_id, code, reason[:1000])
+
+    def _receipt_of(self, event: bytes) -> int:
+        """Return when an event was received: an erasure that is under way looks for what came before it."""
+        now = self._clock()
+        told = received_ms(event)
+        return now if told is None else min(told, now)  # a damaged one may tell anything
 
     def _erase(self) -> None:
         """Apply tombstones that are new, and tell who waits for it. For the order see asked.py and erasure.py."""

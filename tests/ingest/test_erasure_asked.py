@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from server.ingest.accounts import received_ms
+from server.ingest.queue import Queue
+from server.ingest.queue_file import Submission
+from server.ingest.rejected import RejectedFilter
 from server.ingest.writer import Writer
 from server.settings import Settings
+from server.storage.base import StoreRefused
 from server.storage.duckdb import DuckDBStore
 from server.storage.tombstones import FILE_NAME, ErasedId, read_tombstones
 from server.web.parts import Parts
 from tests.conftest import StandingClock, wait_until_stored
-from tests.factories import NOW_MS, make_batch, make_event
+from tests.factories import NOW_MS, make_batch, make_event, make_record
 
 Stored = Callable[..., list[dict[str, Any]]]
 CANARY = "canary-of-the-visitor-51c0e"
@@ -148,3 +153,55 @@ def test_while_the_store_is_away_nobody_is_looked_for_and_nothing_is_erased_by_h
             parts.writer.erase("default", lambda: [ErasedId("user", "42")])
         assert read_tombstones(settings.data_dir / FILE_NAME) == []
     assert client.delete("/api/users/42", headers=secret).json() == {"erased": 2}
+
+
+def test_what_is_set_aside_while_an_erasure_is_under_way_goes_too(
+    client: TestClient,
+    parts: Parts,
+    settings: Settings,
+    secret: dict[str, str],
+    clock: StandingClock,
+    held: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    append = DuckDBStore.append
+
+    def refuse(self: DuckDBStore, events: list[bytes], *place: Any) -> int:
+        if any(CANARY.encode() in event for event in events):
+            clock.now_ms += 50
+            raise StoreRefused("not this one")
+        return append(self, events, *place)
+
+    monkeypatch.setattr(DuckDBStore, "append", refuse)
+    held()
+    for visitor_id in ("v1", "v2"):
+        browse(client, visitor_id)
+    client.delete("/api/users/v1", headers=secret)
+    (left,) = client.get("/api/rejected", headers=secret).json()["rejected"]
+    assert "v2" in str(left)
+    client.delete("/api/users/v2", headers=secret)
+    assert files_with_canary(settings.data_dir) == []
+    assert parts.queue.counts().set_aside == 0
+
+
+@pytest.mark.parametrize(("told", "expected"), [(NOW_MS - 5000, NOW_MS - 5000), (2**63, NOW_MS), (None, NOW_MS)])
+async def test_what_is_set_aside_has_the_receipt_that_it_tells_unless_that_cannot_be(
+    tmp_path: Path, clock: StandingClock, monkeypatch: pytest.MonkeyPatch, told: int | None, expected: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise StoreRefused("never")
+
+    monkeypatch.setattr(DuckDBStore, "append", refuse)
+    queue, store = Queue(tmp_path / "queue.sqlite", clock=clock), DuckDBStore(tmp_path / "events.duckdb")
+    record = make_record(received_at=told)
+    assert received_ms(record.event) == told
+    await queue.submit(Submission([record]))
+    writer = Writer(queue, tmp_path / "queue.sqlite", store, clock=clock)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    await queue.submit(Submission(()))
+    (rejected,) = queue.list_rejected(RejectedFilter(), 10)
+    assert rejected["received_at"] == expected
+    queue.close()
+    store.close()
