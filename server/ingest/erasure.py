@@ -1,6 +1,7 @@
 """Erasing somebody everywhere in the data folder: store, queue, rejected events, people, outbox. For the writer.
 
 Order
+    Who asks may have ids found first, once what waits is moved (asked.py); that changes nothing here.
     Tombstones come first and are on disk before anything is removed (tombstones.py). They are what a kill cannot take
     back: whatever is not yet done, after a kill, or because a restored backup is older, is done by the writer before it
     moves the next event. It compares the file with what the store has applied.

@@ -9,9 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from server.background import step_back
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
 from server.ingest.accounts import received_ms
+from server.ingest.asked import Asked, FindIds, Ids
 from server.ingest.erasure import Erasure
 from server.ingest.expiry import expire_ids, forget_old
 from server.ingest.histogram import SECONDS, SIZES, Histogram
@@ -32,7 +31,7 @@ from server.ingest.rejected import RejectedEvent
 from server.ingest.telling import Followers, Telling
 from server.ingest.values import clean_text
 from server.storage.base import Store, StoreRefused
-from server.storage.tombstones import FILE_NAME, ErasedId, Kind, add_tombstones
+from server.storage.tombstones import FILE_NAME
 
 GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
@@ -89,10 +88,8 @@ class Writer:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
-        self._tombstones = path.with_name(FILE_NAME)
         self._erasure = Erasure(path.parent, queue, store, self._telling)
-        self._asking = threading.Lock()
-        self._erasures: deque[Future[int]] = deque()
+        self._asked = Asked(path.with_name(FILE_NAME), clock)
         self._keeping = threading.Lock()
         self._keepers = 0
         self._expiry: Iterator[None] = iter(())
@@ -130,18 +127,17 @@ class Writer:
             if self._position >= 0:
                 self._forget(self._position)
 
-    def erase(self, site: str, ids: Sequence[tuple[Kind, str] | ErasedId]) -> int:
+    def erase(self, site: str, ids: Ids | FindIds) -> int:
         """Erase visitors and users of a site everywhere; return how many stored events that were.
 
-        Shape:  the count is of all who were erased at once. Blocks.
+        Shape:  a function is called in the writer's thread for the ids, once everything accepted so far is moved. The
+                count is of all who were erased at once. Blocks.
 
-        Errors: OSError when the tombstones cannot be kept; whatever the store says when it is away: then the erasure
-        goes on by itself as soon as it is back.
+        Errors: OSError when the tombstones cannot be kept; what the function raises; whatever the store says when it
+        is away: once the tombstones are on disk, the erasure then goes on by itself as soon as it is back. Of ids that
+        were still to be found nothing is erased then.
         """
-        done: Future[int] = Future()
-        with self._asking:
-            add_tombstones(self._tombstones, site, ids, self._clock())
-            self._erasures.append(done)
+        done = self._asked.add(site, ids)
         self._wake.set()
         return done.result()
 
@@ -238,7 +234,7 @@ class Writer:
         seq, event = row
         fields = _fields_of(event)
         rejected = RejectedEvent(
-            received_ms=self._clock(),
+            received_ms=self._receipt_of(event),
             site=_text_of(fields, "site"),
             event_id=_text_of(fields, "id"),
             source=_text_of(fields, "source") or "page",
@@ -254,27 +250,31 @@ class Writer:
         self.state.set_aside += 1
         log.error("event %r was set aside, %s: %r", rejected.event_id, code, reason[:1000])
 
+    def _receipt_of(self, event: bytes) -> int:
+        """Return when an event was received: an erasure that is under way looks for what came before it."""
+        now = self._clock()
+        told = received_ms(event)
+        return now if told is None else min(told, now)  # a damaged one may tell anything
+
     def _erase(self) -> None:
-        """Apply tombstones that are new, and tell who waits for it."""
-        with self._asking:
-            asking = list(self._erasures)
-            if not asking and not self._erasure.is_due():
-                return
+        """Apply tombstones that are new, and tell who waits for it. For the order see asked.py and erasure.py."""
+        is_due = self._erasure.is_due()
+        asking = self._asked.waiting()  # after the file was looked at: who has changed it since is among them
+        if not asking and not is_due:
+            return
+        asked_ms = self._clock()  # before moving: what comes meanwhile is new, and so is who joins whom in it
         try:
-            while asking and self._move_batch():  # what waits goes with the rest
+            while asking and self._move_batch():  # what waits goes with the rest, and says who is who
                 pass
+            asking = self._asked.begin(asking, asked_ms)
             removed = self._erasure.apply()
             while self._move_batch():  # what waits is left out, and then bytes of it are overwritten as well
                 pass
             self._erasure.finish()
         except Exception as error:
-            for each in asking:
-                self._erasures.remove(each)
-                each.set_exception(error)
+            self._asked.fail(asking, error)
             raise
-        for each in asking:
-            self._erasures.remove(each)
-            each.set_result(removed)
+        self._asked.answer(asking, removed)
 
     def _forget(self, position: int) -> None:
         with self._keeping:

@@ -124,20 +124,14 @@ async def delete_user(request: Request) -> Response:
 
     Shape:  answers when it is done, {"erased": how many events}. An id that nobody has is erased as well: it may be in
             an older backup, or on its way. Of a browser that was others' too, what it did while it was this person's.
+            Which ids are theirs is asked when everything accepted before is moved: they may have joined just now.
     """
     parts = parts_of(request)
     owner = parts.auth.site_of_key(request)
-    site, person_id = owner.key, request.path_params["id"]
-    person = await run_in_threadpool(person_of, request, site, person_id)
-    ids = [ErasedId("user", person_id), ErasedId("visitor", person_id)]
-    if person is not None:
-        ids += [ErasedId("user", each) for each in person.user_ids]
-        ids += [ErasedId("visitor", each) for each in await run_in_threadpool(contact_visitors, parts, owner, person)]
-        ids += [ErasedId("visitor", *span) for span in person.visitors]
     writer = parts.writer
     if writer is None:  # the routes that ask are not mounted in the role `collect`
         raise RuntimeError("this process has no writer")
-    erased = await run_in_threadpool(writer.erase, site, list(dict.fromkeys(ids)))
+    erased = await run_in_threadpool(writer.erase, owner.key, lambda: _ids_of(request, owner))
     return JsonAnswer({"erased": erased})
 
 
@@ -149,6 +143,18 @@ def _ask(request: Request, wanted: UserQuery) -> list[dict[str, Any]]:
 def _describe(request: Request) -> dict[str, Any]:
     site = _site(request)
     return describe_user(_known_person(request, site), store_of(request), site)
+
+
+def _ids_of(request: Request, site: Site) -> list[ErasedId]:
+    """Return all that is to be erased with the id in the path, each once; blocks shortly."""
+    person_id = request.path_params["id"]
+    ids = [ErasedId("user", person_id), ErasedId("visitor", person_id)]
+    person = person_of(request, site.key, person_id)
+    if person is not None:
+        ids += [ErasedId("user", each) for each in person.user_ids]
+        ids += [ErasedId("visitor", each) for each in contact_visitors(parts_of(request), site, person)]
+        ids += [ErasedId("visitor", *span) for span in person.visitors]
+    return list(dict.fromkeys(ids))
 
 
 def _known_person(request: Request, site: str) -> Person:

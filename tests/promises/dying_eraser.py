@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.enrich.public_suffix import load_suffixes
-from server.ingest import erasure, mentions, people, queue, queue_file, telling, writer
+from server.ingest import asked, erasure, mentions, people, queue, queue_file, telling, writer
 from server.ingest.checkpoints import Checkpoints
 from server.outgoing.outbox import Outbox
 from server.storage import duckdb, duckdb_erasure, tombstones
@@ -39,6 +39,7 @@ STEPS: tuple[Callable[..., Any], ...] = (
     tombstones.add_tombstones,
     tombstones._append,
     writer.Writer.erase,
+    asked.Asked.begin,
     writer.Writer._erase,
     writer.Writer._move_batch,
     writer.Writer._append,
@@ -176,8 +177,8 @@ def main() -> None:
     """Fork servers until nothing more is asked."""
     keys.HASHER = PasswordHasher.from_parameters(profiles.CHEAPEST)
     load_suffixes()  # what all of them need, and the first would read for itself alone
-    for asked in sys.stdin:
-        folder, place = json.loads(asked)
+    for line in sys.stdin:
+        folder, place = json.loads(line)
         sys.stdout.write(json.dumps(erase_apart(Path(folder), place)) + "\n")
         sys.stdout.flush()
 
