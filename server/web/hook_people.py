@@ -49,7 +49,7 @@ def contact_visitors(parts: Parts, site: Site, person: Person) -> list[str]:
 
     Shape:  of all that the user has or had; of what another user has or had as well, none: it may be the other's.
     """
-    if person.node.kind != "user":
+    if not person.user_ids:
         return []
     with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
         contacts = sorted(contacts_of(people, site.key, person.node))

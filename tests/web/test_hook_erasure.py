@@ -80,6 +80,19 @@ def test_erasing_a_user_reaches_every_address_that_they_had(
     assert kept == []
 
 
+def test_erasing_a_user_who_was_merged_into_a_visitor_reaches_what_was_told_of_their_addresses(
+    client: TestClient, stored: Stored, secret: Secret, clock: StandingClock
+) -> None:
+    send(client, about(email="canary@shop.example"))
+    client.post("/collect", json=make_batch(make_event(), visitor_id="browser"))
+    set_properties(client, secret, "42", email="canary@shop.example")
+    clock.now_ms += 1000
+    assert client.post("/api/users/42/merge", json={"into": "browser"}, headers=secret).json()["merged"] is True
+    wait_until_stored(client)
+    client.delete("/api/users/42", headers=secret)
+    assert stored() == []
+
+
 def test_erasing_a_user_leaves_an_earlier_address_that_another_has_or_had(
     client: TestClient, stored: Stored, secret: Secret, clock: StandingClock
 ) -> None:
