@@ -24,7 +24,7 @@ from server.storage.base import Store
 from server.storage.tombstones import ErasedId
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
-from server.web.hook_people import contact_visitors
+from server.web.hook_people import claim_visitors, contact_visitors
 from server.web.queries import parts_of, person_of, read_filter, read_limit, read_position, store_of
 from server.web.requests import read_json
 
@@ -134,6 +134,8 @@ async def delete_user(request: Request) -> Response:
         ids += [ErasedId("user", each) for each in person.user_ids]
         ids += [ErasedId("visitor", each) for each in await run_in_threadpool(contact_visitors, parts, owner, person)]
         ids += [ErasedId("visitor", *span) for span in person.visitors]
+    named = [each.id for each in ids if each.kind == "user"]
+    ids += [ErasedId("visitor", each) for each in claim_visitors(parts, owner, named)]
     writer = parts.writer
     if writer is None:  # the routes that ask are not mounted in the role `collect`
         raise RuntimeError("this process has no writer")
