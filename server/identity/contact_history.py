@@ -25,7 +25,10 @@ _WITH_CONTACTS = "select world, body from facts where site = ? and (instr(body, 
 
 
 def contacts_of(database: sqlite3.Connection, site: str, user: Node) -> set[Contact]:
-    """Return what this user has or had, and no other user has or had. Errors: sqlite3.Error."""
+    """Return what this user has or had, and no other user has or had. Errors: sqlite3.Error.
+
+    Shape:  a user is whom the id of one leads to: also a visitor into whom one was merged.
+    """
     worlds = find_worlds(database, site, [user])
     if not worlds:
         return set()
@@ -34,7 +37,7 @@ def contacts_of(database: sqlite3.Connection, site: str, user: Node) -> set[Cont
     own = had.pop(user, set())
     for number in _worlds_with(database, site, own) - {world}:
         had |= _had_in(database, number)  # no two worlds have anybody in common
-    return own.difference(*(contacts for node, contacts in had.items() if node.kind == "user"))
+    return own.difference(*had.values())
 
 
 def _worlds_with(database: sqlite3.Connection, site: str, contacts: set[Contact]) -> set[int]:
@@ -45,7 +48,7 @@ def _worlds_with(database: sqlite3.Connection, site: str, contacts: set[Contact]
 
 
 def _had_in(database: sqlite3.Connection, number: int) -> dict[Node, set[Contact]]:
-    """Return what the people of a world have or had."""
+    """Return what the users of a world have or had."""
     world = World()
     had: dict[Node, set[Contact]] = defaultdict(set)
     for fact in in_order(load_facts(database, number)):
@@ -55,7 +58,8 @@ def _had_in(database: sqlite3.Connection, number: int) -> dict[Node, set[Contact
             if gone in had:
                 had[world.person_of(gone)] |= had.pop(gone)
         had[person].update(_contacts_in(fact.operations))
-    return dict(had)
+    users = {person for node, person in world.belongings().items() if node.kind == "user"}
+    return {person: contacts for person, contacts in had.items() if person in users}
 
 
 def _contacts_in(operations: Iterable[Any]) -> Iterator[Contact]:

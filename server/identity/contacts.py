@@ -1,4 +1,4 @@
-"""Whose an e-mail address or a phone number is, for what other services tell of it.
+"""Whose an e-mail address or a phone number is, for what other services tell of it; and who stands for nobody's.
 
 Only users count, whom the site knows by an id of its own: what an anonymous browser says of itself is nobody's address.
 An address that two users have is neither's. To be told about is no sign-in: nothing of the user changes.
@@ -39,16 +39,30 @@ def find_user(database: sqlite3.Connection, site: str, *, email: str | None, pho
 def contact_visitor_id(key: str, site: str, *, email: str | None, phone: str | None) -> str | None:
     """Return the visitor id under which what is told of an unknown address or number comes together.
 
-    Shape:  follows from the address under the installation's own key: a stranger who knows the address can neither
-            tell the id nor send anything under it, and so cannot have its history.
+    Shape:  as `named_visitor_id`; None without either.
     """
     if email and (plain := plain_email(email)):
-        contact = f"email\n{plain}"
-    elif phone and (plain := plain_phone(phone)):
-        contact = f"phone\n{plain}"
-    else:
-        return None
-    message = f"contact\n{site}\n{contact}".encode("utf-8", "replace")
+        return named_visitor_id(key, site, "email", plain)
+    if phone and (plain := plain_phone(phone)):
+        return named_visitor_id(key, site, "phone", plain)
+    return None
+
+
+def claim_visitor_id(key: str, site: str, user_id: str) -> str:
+    """Return the visitor id under which comes together what names this user, and nothing else, without a proof.
+
+    Shape:  as `named_visitor_id`. It is not the user: only erasing the user reaches it.
+    """
+    return named_visitor_id(key, site, "claim", user_id)
+
+
+def named_visitor_id(key: str, site: str, kind: str, name: str) -> str:
+    """Return the visitor id that stands for a name.
+
+    Shape:  kind says whose name it is, without a line's end. The id follows from it under the installation's own key: a
+            stranger who knows the name cannot tell the id, and so cannot have its history.
+    """
+    message = f"contact\n{site}\n{kind}\n{name}".encode("utf-8", "replace")
     return _PREFIX + hmac.new(key.encode(), message, hashlib.sha256).hexdigest()[:_ID_DIGITS]
 
 

@@ -109,6 +109,13 @@ class World:
             node = self.leads_to[node]
         return node
 
+    def person_at(self, node: Node, time_ms: int) -> Node:
+        """Return whose the events are that an id had at an instant; see `Spans`."""
+        joins = self.spans.get(node.id, ()) if node.kind == "visitor" else ()
+        if joins:
+            node = joins[max(0, bisect_right(joins, time_ms, key=lambda join: join[0]) - 1)][1]
+        return self.person_of(node)
+
     def belongings(self) -> dict[Node, Node]:
         """Return whom each id belongs to."""
         return {node: self.person_of(node) for node in (*self.people, *self.leads_to)}

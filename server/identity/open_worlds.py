@@ -217,11 +217,16 @@ def _make_anew(database: sqlite3.Connection, number: int, told: Outdated) -> Ite
 def _changes_of_late(
     world: World, late: Mapping[Moment, tuple[Told, Fact]], called: Mapping[Node, Mapping[str, Any]]
 ) -> Iterator[Outcome]:
-    """Yield which watched properties are others with the facts that came late, each with one of them as its cause."""
+    """Yield which watched properties are others with the facts that came late, each with one of them as its cause.
+
+    What a browser told while it was another's has changed nothing for the person whose it is by now.
+    """
     causes: dict[tuple[Node, str], Told] = {}
     for event, fact in late.values():
         node = fact.nodes()[-1]
         person = world.person_of(node)
+        if world.person_at(node, fact.moment[0]) != person:
+            continue
         values = world.people[person].values
         for name in WATCHED:
             if values.get(name) in (None, called[node].get(name)):
@@ -230,4 +235,7 @@ def _changes_of_late(
             if is_said or (person, name) not in causes:  # the last that says so, else the first
                 causes[person, name] = event
     for (person, name), event in causes.items():
-        yield Outcome(event=event, change=Change(person, (name,)), values=world.people[person].values)
+        # named alone: a browser may be another's before and after, and erasing the person has to reach what is told
+        whose = {"visitor_id": None, "user_id": None, f"{person.kind}_id": person.id}
+        told = {column: value for column, value in {**event, **whose}.items() if value is not None}
+        yield Outcome(event=told, change=Change(person, (name,)), values=world.people[person].values)

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.dialects.segment import IMPORT, Call, Event, Sender, is_kind, read_call, translate
+from server.dialects.segment import CLAIM, IMPORT, Call, Event, Sender, is_kind, read_call, translate
 from server.dialects.segment_context import browser_of
 from server.errors import BadRequest, EventRejected, FootfallError, Forbidden, NotAuthorised, NotFound
 from server.events.model import Source
 from server.events.wire import MAX_ID_LENGTH, decode, encode_original, read_instant
+from server.identity.contacts import claim_visitor_id
 from server.ingest.address_policy import scrub_payload
 from server.ingest.beacon import Beacon
 from server.ingest.rejected import RejectedEvent
@@ -176,7 +177,7 @@ def _server_beacon(parts: Parts, site: Site, call: Call, *, is_import: bool, is_
 
 async def _receive(parts: Parts, beacon: Beacon, messages: Sequence[Any]) -> Json:
     """Return the answer once all messages have their verdicts on disk. Errors: BadRequest when none is accepted."""
-    found = _translate(beacon, messages)
+    found = _translate(parts, beacon, messages)
     outcome = await parts.receiver.receive(beacon, found.events, refused=len(found.refused))
     verdicts = {found.owners[each["index"]]: (each["code"], each["message"]) for each in reversed(outcome.rejected)}
     if found.refused:
@@ -195,7 +196,7 @@ async def _receive(parts: Parts, beacon: Beacon, messages: Sequence[Any]) -> Jso
     return {"success": True, "rejected": rejected}
 
 
-def _translate(beacon: Beacon, messages: Sequence[Any]) -> _Translated:
+def _translate(parts: Parts, beacon: Beacon, messages: Sequence[Any]) -> _Translated:
     may_name = beacon.is_trusted or beacon.site.trust_user_ids
     sender = Sender(site=beacon.site.key, is_trusted=beacon.is_trusted, may_name_users=may_name)
     found = _Translated()
@@ -205,9 +206,19 @@ def _translate(beacon: Beacon, messages: Sequence[Any]) -> _Translated:
         except EventRejected as error:
             found.refused.append((index, error))
             continue
+        if not may_name:
+            _add_visitors(parts, beacon.site, events)
         found.events += events
         found.owners += [index] * len(events)
     return found
+
+
+def _add_visitors(parts: Parts, site: Site, events: Sequence[Event]) -> None:
+    """Give what only claims to be a user's a visitor who stands for the claim: nobody's could never be erased."""
+    for event in events:
+        claim = event["props"].get(CLAIM)
+        if claim is not None and "visitor_id" not in event:
+            event["visitor_id"] = claim_visitor_id(parts.keys.cookie_key, site.key, clean_text(claim))
 
 
 def _refused_message(parts: Parts, beacon: Beacon, message: Any, error: EventRejected) -> RejectedEvent:

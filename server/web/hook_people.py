@@ -1,16 +1,20 @@
-"""Whom the notices of a webhook are about: the site's users where they can be told, else a visitor for each address.
+"""Whom the notices of a webhook are about: the site's users where they can be told, else a visitor of their own.
+
+A visitor stands for an address or number; without one for an id that nobody vouches for, or one of the vendor's. What
+names nobody at all could never be erased.
 
 Shape:  a notice names a user or a visitor, never both, so that no webhook joins the two: whoever types another's
         address into a vendor's form is told about under that address and becomes nobody.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from server.dialects.hooks.notice import Notice, Whom
 from server.errors import EventRejected, Unavailable
 from server.identity.contact_history import contacts_of
-from server.identity.contacts import contact_visitor_id, find_user
+from server.identity.contacts import claim_visitor_id, contact_visitor_id, find_user, named_visitor_id
 from server.identity.people_file import PEOPLE_FILE, read_people
 from server.identity.person import Person
 from server.ingest.pipeline import check_user_id
@@ -49,7 +53,7 @@ def contact_visitors(parts: Parts, site: Site, person: Person) -> list[str]:
 
     Shape:  of all that the user has or had; of what another user has or had as well, none: it may be the other's.
     """
-    if person.node.kind != "user":
+    if not person.user_ids:
         return []
     with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
         contacts = sorted(contacts_of(people, site.key, person.node))
@@ -58,6 +62,11 @@ def contact_visitors(parts: Parts, site: Site, person: Person) -> list[str]:
         email, phone = (contact, None) if key == "$email" else (None, contact)
         found.append(contact_visitor_id(parts.keys.cookie_key, site.key, email=email, phone=phone))
     return [visitor_id for visitor_id in found if visitor_id is not None]
+
+
+def claim_visitors(parts: Parts, site: Site, user_ids: Iterable[str]) -> list[str]:
+    """Return the visitors under whom came together what names these users, and nobody else, without a proof."""
+    return [claim_visitor_id(parts.keys.cookie_key, site.key, each) for each in user_ids]
 
 
 def _keep_told(known: dict[Whom, Identity], whom: Whom) -> bool:
@@ -72,5 +81,11 @@ def _keep_told(known: dict[Whom, Identity], whom: Whom) -> bool:
 
 
 def _visitor(parts: Parts, site: Site, whom: Whom) -> Identity:
-    visitor_id = contact_visitor_id(parts.keys.cookie_key, site.key, email=whom.email, phone=whom.phone)
+    key = parts.keys.cookie_key
+    visitor_id = contact_visitor_id(key, site.key, email=whom.email, phone=whom.phone)
+    if visitor_id is None and whom.claimed_id is not None:
+        with suppress(EventRejected):  # what programs say for nobody
+            visitor_id = claim_visitor_id(key, site.key, check_user_id(whom.claimed_id))
+    if visitor_id is None and whom.vendor_ids:
+        visitor_id = named_visitor_id(key, site.key, *whom.vendor_ids[0])
     return {} if visitor_id is None else {"visitor_id": visitor_id}

@@ -24,7 +24,7 @@ from server.storage.base import Store
 from server.storage.tombstones import ErasedId
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
-from server.web.hook_people import contact_visitors
+from server.web.hook_people import claim_visitors, contact_visitors
 from server.web.queries import parts_of, person_of, read_filter, read_limit, read_position, store_of
 from server.web.requests import read_json
 
@@ -147,13 +147,15 @@ def _describe(request: Request) -> dict[str, Any]:
 
 def _ids_of(request: Request, site: Site) -> list[ErasedId]:
     """Return all that is to be erased with the id in the path, each once; blocks shortly."""
-    person_id = request.path_params["id"]
+    parts, person_id = parts_of(request), request.path_params["id"]
     ids = [ErasedId("user", person_id), ErasedId("visitor", person_id)]
     person = person_of(request, site.key, person_id)
     if person is not None:
         ids += [ErasedId("user", each) for each in person.user_ids]
-        ids += [ErasedId("visitor", each) for each in contact_visitors(parts_of(request), site, person)]
+        ids += [ErasedId("visitor", each) for each in contact_visitors(parts, site, person)]
         ids += [ErasedId("visitor", *span) for span in person.visitors]
+    named = [each.id for each in ids if each.kind == "user"]
+    ids += [ErasedId("visitor", each) for each in claim_visitors(parts, site, named)]
     return list(dict.fromkeys(ids))
 
 

@@ -21,8 +21,8 @@ def event(number: int, told: Told) -> dict[str, Any]:
     return {**columns, "name": "$identify", "props": {"operations": operations}}
 
 
-def merge(number: int, source: str, target: str) -> dict[str, Any]:
-    props = {"$from": source, "$from_kind": "user", "$to": target, "$to_kind": "user"}
+def merge(number: int, source: str, target: str, kind: str = "user") -> dict[str, Any]:
+    props = {"$from": source, "$from_kind": "user", "$to": target, "$to_kind": kind}
     columns = {"id": f"id{number}", "site": "shop", "time": number, "visitor_id": None, "user_id": None}
     return {**columns, "name": "$user_merged", "props": props}
 
@@ -78,6 +78,14 @@ def test_whoever_is_merged_brings_their_addresses() -> None:
         event(4, (None, "old", {MAIL: "c@x"})),
     ]
     assert had(events) == {"a@x", "b@x", "c@x"}
+
+
+def test_a_visitor_into_whom_a_user_was_merged_had_what_the_user_had_and_shares_it_with_no_user() -> None:
+    told = event(1, ("v", None, {MAIL: "v@x"})), event(2, (None, "old", {MAIL: "a@x"}))
+    merged = merge(3, "old", "v", kind="visitor")
+    people = people_of([*told, merged, event(4, (None, "ann", {MAIL: "a@x"})), event(5, ("v", None, {MAIL: "w@x"}))])
+    assert contacts_of(people._database, "shop", Node("visitor", "v")) == {(MAIL, "v@x"), (MAIL, "w@x")}
+    assert contacts_of(people._database, "shop", Node("user", "ann")) == set()
 
 
 def test_another_site_has_other_people() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.identity import contacts
-from server.identity.contacts import contact_visitor_id, find_user
+from server.identity.contacts import claim_visitor_id, contact_visitor_id, find_user, named_visitor_id
 from server.identity.merges import Node
 from server.identity.people_file import open_people, save_people
 from server.identity.properties import Properties
@@ -79,4 +79,6 @@ def test_a_visitor_of_an_address_follows_from_it_under_the_key() -> None:
         visitor(phone="4930"),
     ]
     assert len({ann, *others}) == 5
+    named = [claim_visitor_id("key", "shop", "4930"), named_visitor_id("key", "shop", "zoom user", "4930")]
+    assert len({*others, *named}) == 6
     assert visitor() is visitor(email=" ", phone="none") is None

@@ -228,6 +228,29 @@ def test_a_change_that_came_late_is_told_of_the_event_that_made_it(people: Kept)
     assert told == {("$name_changed", "Ann", "id002"), ("$name_changed", "Eve", "id012")}
 
 
+def test_a_change_that_came_late_names_only_whom_it_is_about(people: Kept) -> None:
+    """Ann had the browser before Ben: what it told late, of her time, is no cause of his, though both are about `v`."""
+    people.take_each(
+        event(10, "$auth", visitor_id="v", user_id="ann"), event(90, "$auth", visitor_id="v", user_id="ben")
+    )
+    hers = identify(50, update("$email", "ann@shop.example"), visitor_id="v", session_id="hers")
+    his = identify(40, update("$email", "ben@shop.example"), user_id="ben", session_id="his")
+    people.take([his, hers], QUEUE, 3)
+    (told,) = people.followed.values()
+    assert told["props"] == {"$email": "ben@shop.example", "$cause": "id040"}
+    assert (told["user_id"], told.get("visitor_id"), told["session_id"]) == ("ben", None, "his")
+
+
+def test_what_a_browser_told_late_of_anothers_time_is_no_change_of_whose_it_is_now(people: Kept) -> None:
+    known = identify(95, update("$email", "ann@shop.example"), user_id="ann")
+    people.take_each(event(30, "$auth", visitor_id="v", user_id="ben"), known)
+    people.followed.clear()
+    late = event(20, "$session_start", visitor_id="v"), event(90, "$auth", visitor_id="v", user_id="ann")
+    people.take(late, QUEUE, 3)
+    assert people.values("visitor", "v") == {"$email": "ann@shop.example"}
+    assert people.followed == {}
+
+
 def test_late_for_one_world_is_later_than_what_follows_in_another(people: Kept) -> None:
     """The world of v is made anew from 1, 2 and 4; that of w has seen 9, so that what unites the two is late."""
     people.take_each(identify(3, update("n", 3), visitor_id="v"), identify(9, update("n", 9), visitor_id="w"))

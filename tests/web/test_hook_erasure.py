@@ -1,5 +1,6 @@
 """Erasing a user reaches what vendors' webhooks have told of every address and number that was theirs alone."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from server.identity.signature import sign
 from server.settings import Settings
 from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import AUTH_KEY, make_batch, make_event, make_settings
-from tests.hook_calls import HOOKS
+from tests.hook_calls import HOOKS, PAYLOADS, HookCall, first_payload, signed
 from tests.web.test_hooks import about, send, set_properties
 
 Stored = Callable[..., list[dict[str, Any]]]
@@ -80,6 +81,19 @@ def test_erasing_a_user_reaches_every_address_that_they_had(
     assert kept == []
 
 
+def test_erasing_a_user_who_was_merged_into_a_visitor_reaches_what_was_told_of_their_addresses(
+    client: TestClient, stored: Stored, secret: Secret, clock: StandingClock
+) -> None:
+    send(client, about(email="canary@shop.example"))
+    client.post("/collect", json=make_batch(make_event(), visitor_id="browser"))
+    set_properties(client, secret, "42", email="canary@shop.example")
+    clock.now_ms += 1000
+    assert client.post("/api/users/42/merge", json={"into": "browser"}, headers=secret).json()["merged"] is True
+    wait_until_stored(client)
+    client.delete("/api/users/42", headers=secret)
+    assert stored() == []
+
+
 def test_erasing_a_user_leaves_an_earlier_address_that_another_has_or_had(
     client: TestClient, stored: Stored, secret: Secret, clock: StandingClock
 ) -> None:
@@ -99,3 +113,57 @@ def test_erasing_who_claims_anothers_address_leaves_the_others_events(
     set_properties(client, secret, "43", email="ann@shop.example")
     client.delete("/api/users/43", headers=secret)
     assert len(stored(name="$calendly_invitee_created")) == 1
+
+
+def guest(**changes: str) -> HookCall:
+    """Return Zoom's word of somebody who joined without an address, with these fields of the participant."""
+    payload = first_payload("zoom")
+    unnamed = dict.fromkeys(("email", "id", "registrant_id", "customer_key"), "")
+    payload["payload"]["object"]["participant"] |= {**unnamed, "user_name": "canary", **changes}
+    return signed("zoom", payload)
+
+
+def chat(**changes: Any) -> HookCall:
+    """Return Chatwoot's word of what a contact without an address wrote, with these fields of the contact."""
+    payload = copy.deepcopy(PAYLOADS["chatwoot"]["message_created"])
+    unnamed = dict.fromkeys(("email", "phone_number", "identifier"))
+    payload["content"] = "canary"
+    payload["conversation"]["meta"]["sender"] |= {**unnamed, **changes}
+    return signed("chatwoot", payload)
+
+
+@pytest.mark.parametrize(
+    ("call", "of_another"),
+    [
+        (guest(id="z"), guest(id="y", participant_uuid="other")),
+        (guest(registrant_id="z"), guest(registrant_id="y", participant_uuid="other")),
+        (guest(), guest(participant_uuid="other")),
+        (guest(customer_key="undefined"), guest(participant_uuid="other")),
+        (chat(), guest(id="4")),
+        (chat(identifier="null"), guest(id="4")),
+    ],
+    ids=["zoom-user", "zoom-registrant", "zoom-participant", "zoom-no-key", "chatwoot", "chatwoot-no-identifier"],
+)
+def test_whom_only_the_vendor_knows_has_a_visitor_who_can_be_erased(
+    client: TestClient, stored: Stored, secret: Secret, call: HookCall, of_another: HookCall
+) -> None:
+    for each in (call, of_another):
+        assert send(client, each).json()["accepted"] == 1
+    first, second = (each["visitor_id"] for each in sorted(stored(), key=lambda each: each["received_at"]))
+    assert first.startswith("contact-")
+    assert second.startswith("contact-")
+    assert first != second
+    assert client.delete(f"/api/users/{first}", headers=secret).json()["erased"] == 1
+    assert [each["visitor_id"] for each in stored()] == [second]
+
+
+def test_erasing_a_user_reaches_what_was_told_of_their_id_without_a_proof(
+    client: TestClient, stored: Stored, secret: Secret, clock: StandingClock
+) -> None:
+    calls = (guest(customer_key="42"), chat(identifier="42"), guest(customer_key="43", participant_uuid="other"))
+    for call in calls:
+        assert send(client, call).json()["accepted"] == 1
+    assert {each["user_id"] for each in stored()} == {None}
+    clock.now_ms += 1000
+    assert client.delete("/api/users/42", headers=secret).json()["erased"] == 2
+    assert [each["props"]["customer_key"] for each in stored()] == ["43"]

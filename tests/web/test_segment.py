@@ -248,6 +248,38 @@ def test_page_cannot_choose_address_agent_or_user(client: TestClient, stored: St
     assert event["props"] == {"$claimed_user_id": "u-1"}
 
 
+def test_erasing_a_user_reaches_what_only_claims_to_be_theirs(
+    client: TestClient, stored: Stored, secret: dict[str, str], clock: StandingClock
+) -> None:
+    ids = ("canary", "canary", "other", 77)
+    for number, user_id in enumerate(ids):
+        message = track(userId=user_id, messageId=str(number), properties={"n": number})
+        assert send(client, "t", message, {**basic(PUBLIC), **PAGE}).status_code == 200
+    visitors = {each["props"]["n"]: each["visitor_id"] for each in stored()}
+    assert {each["user_id"] for each in stored()} == {None}
+    assert visitors[0] == visitors[1]
+    assert len(set(visitors.values())) == 3
+    assert not any("canary" in each for each in visitors.values())
+    clock.now_ms += 1000
+    assert client.delete("/api/users/canary", headers=secret).json()["erased"] == 2
+    assert client.delete("/api/users/77", headers=secret).json()["erased"] == 1
+    assert [each["props"]["n"] for each in stored()] == [2]
+
+
+def test_a_signed_user_takes_over_nothing_that_others_have_claimed(
+    client: TestClient, secret: dict[str, str], clock: StandingClock
+) -> None:
+    signature = hmac.new(AUTH_KEY.encode(), b"u-1", hashlib.sha256).hexdigest()
+    claimed = {"userId": "u-1", "messageId": "m-1", "traits": {"email": "mallory@shop.example"}}
+    signed = {"userId": "u-1", "messageId": "m-2", "integrations": {"Footfall": {"user_hash": signature}}}
+    for identify in (claimed, signed):
+        clock.now_ms += 1000
+        assert send(client, "i", identify, {**basic(PUBLIC), **PAGE}).json() == {"success": True}
+        wait_until_stored(client)
+    user = client.get("/api/users/u-1", headers=secret).json()
+    assert (user["user_ids"], user["visitor_ids"], user["properties"]) == (["u-1"], [], {})
+
+
 def test_page_cannot_forge_what_only_the_server_may_say(client: TestClient, stored: Stored) -> None:
     refund = track(event="Order Refunded", properties={"order_id": "1"})
     answer = send(client, "t", refund, {**basic(PUBLIC), **PAGE})

@@ -20,6 +20,7 @@ from server.dialects.hooks.notice import (
     Told,
     Whom,
     at,
+    ids_at,
     instant_at,
     joined_id,
     text_at,
@@ -102,13 +103,19 @@ def _notice(name: str, thing: Any, conversation: Any, props: Json, *, which: str
     marks = (at(conversation, "contact_inbox", "hmac_verified"), at(conversation, "meta", "hmac_verified"))
     is_verified = any(mark is True for mark in marks)
     # a page may call its visitor what it likes; only the site's own signature makes that a user
-    user_id = text_at(contact, "identifier") if is_verified else None
+    identifier = text_at(contact, "identifier")
     when = "updated_at" if name == "$conversation_part_group_closed" else "created_at"
     return Notice(
         name=name,
         foreign_id=joined_id(inbox, which, text_at(thing, "id"), otherwise=thing),
         props={key: value for key, value in props.items() if value is not None},
-        whom=Whom(user_id=user_id, email=text_at(contact, "email"), phone=text_at(contact, "phone_number")),
+        whom=Whom(
+            user_id=identifier if is_verified else None,
+            email=text_at(contact, "email"),
+            phone=text_at(contact, "phone_number"),
+            claimed_id=None if is_verified else identifier,
+            vendor_ids=ids_at(contact, {"chatwoot contact": ("id",)}),
+        ),
         time_ms=instant_at(thing, when),
     )
 

@@ -23,12 +23,15 @@ Json = dict[str, Any]
 class Whom:
     """Whom something is about, as far as the vendor says.
 
-    Shape:  user_id only where the site itself has vouched for it; email and phone as somebody has typed them.
+    Shape:  user_id only where the site itself has vouched for it; claimed_id where nobody has; email and phone as
+            somebody has typed them; vendor_ids, the most lasting first, are (whose kind of id, the id).
     """
 
     user_id: str | None = None
     email: str | None = None
     phone: str | None = None
+    claimed_id: str | None = None
+    vendor_ids: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,12 @@ def text_at(payload: Any, *path: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) and value else None
+
+
+def ids_at(payload: Any, fields: Mapping[str, Path]) -> tuple[tuple[str, str], ...]:
+    """Return the ids that stand at these paths, each with our name for its kind."""
+    found = ((kind, text_at(payload, *path)) for kind, path in fields.items())
+    return tuple((kind, each) for kind, each in found if each is not None)
 
 
 def instant_at(payload: Any, *path: str) -> int | None:

@@ -15,6 +15,7 @@ from server.dialects.hooks.notice import (
     Told,
     Whom,
     at,
+    ids_at,
     instant_at,
     joined_id,
     take,
@@ -33,6 +34,12 @@ _PROPS: dict[str, Path] = {
     "email": ("participant", "email"),
     "registrant_id": ("participant", "registrant_id"),
     "customer_key": ("participant", "customer_key"),
+}
+# a guest is somebody for one meeting only
+_IDS: dict[str, Path] = {
+    "zoom user": ("id",),
+    "zoom registrant": ("registrant_id",),
+    "zoom participant": ("participant_uuid",),
 }
 
 
@@ -65,7 +72,12 @@ def translate(payload: Any) -> list[Told]:
             name="$zoom_meeting_joined",
             foreign_id=joined_id(text_at(meeting, "uuid"), who, joined, otherwise=at(payload, "payload")),
             props=take(meeting, _PROPS),
-            whom=Whom(email=text_at(participant, "email"), phone=text_at(participant, "phone_number")),
+            whom=Whom(
+                email=text_at(participant, "email"),
+                phone=text_at(participant, "phone_number"),
+                claimed_id=text_at(participant, "customer_key"),  # the site's own, but told by the browser
+                vendor_ids=ids_at(participant, _IDS),
+            ),
             time_ms=instant_at(participant, "join_time") or instant_at(payload, "event_ts"),
         )
     ]

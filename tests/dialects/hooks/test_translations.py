@@ -82,7 +82,15 @@ def test_zoom_tells_of_somebody_who_joins() -> None:
             "registrant_id": "abcdefghij0-klmnopq23456",
             "customer_key": "ck-7",
         },
-        whom=ANN,
+        whom=Whom(
+            email="ann@shop.example",
+            claimed_id="ck-7",
+            vendor_ids=(
+                ("zoom user", "iFxeBPYun6SAiWUzBcEkX"),
+                ("zoom registrant", "abcdefghij0-klmnopq23456"),
+                ("zoom participant", "55555AAAiAAAAAiAiAiiAii"),
+            ),
+        ),
         time_ms=1_795_442_589_000,
     )
 
@@ -201,8 +209,9 @@ def test_chatwoot_tells_of_a_conversation() -> None:
 
 def test_chatwoots_identifier_counts_only_when_the_site_has_signed_it() -> None:
     started, written, _ = (translate("chatwoot", each)[0] for each in PAYLOADS["chatwoot"].values())
-    assert (started.whom.user_id, started.whom.email) == ("42", "ann@shop.example")
-    assert (written.whom.user_id, written.whom.email) == (None, "ann@shop.example")
+    assert (started.whom.user_id, started.whom.claimed_id, started.whom.email) == ("42", None, "ann@shop.example")
+    assert (written.whom.user_id, written.whom.claimed_id, written.whom.email) == (None, "42", "ann@shop.example")
+    assert started.whom.vendor_ids == written.whom.vendor_ids == (("chatwoot contact", "4"),)
 
 
 def test_chatwoot_tells_again_of_what_is_resolved_again() -> None:
