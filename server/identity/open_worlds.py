@@ -94,7 +94,8 @@ class OpenWorlds:
         if not is_outdated and len(numbers) == 1 and self._load(site, keep).repeats(fact):
             save_fact(self._database, site, keep, fact, is_repeat=True)
             return None
-        is_relinked = fact.links() and (newest_repeat(self._database, numbers) or 0) >= fact.moment[0]
+        repeat = newest_repeat(self._database, numbers) if fact.links() else None
+        is_relinked = repeat is not None and repeat > fact.moment
         if is_outdated or is_relinked or fact.moment <= max(self._load(site, each).newest for each in numbers):
             self._add_late(site, numbers, event, fact, weight, is_relinked=is_relinked)
             return None

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from server.identity.merges import Fact, Node, World, decode_world
-from server.identity.properties import Properties
+from server.identity.properties import Moment, Properties
 
 PEOPLE_FILE = "users.sqlite"
 _SCHEMA_VERSION = 1
@@ -195,11 +195,12 @@ def keep_apart(database: sqlite3.Connection, site: str, world: int, repeats: Ite
     database.executemany("delete from facts where site = ? and id = ?", ids)
 
 
-def newest_repeat(database: sqlite3.Connection, worlds: Iterable[int]) -> int | None:
-    """Return the time of the newest repeat in these worlds, milliseconds; None where there is none."""
-    sql = "select max(time) from repeats where world = ?"
-    times = [database.execute(sql, (world,)).fetchone()[0] for world in worlds]
-    return max((time_ms for time_ms in times if time_ms is not None), default=None)
+def newest_repeat(database: sqlite3.Connection, worlds: Iterable[int]) -> Moment | None:
+    """Return the moment of the newest repeat in these worlds; None where there is none."""
+    # a world is of one site; with it the order is the index's
+    sql = "select time, id from repeats where world = ? order by time desc, site desc, id desc limit 1"
+    newest = [database.execute(sql, (world,)).fetchone() for world in worlds]
+    return max(filter(None, newest), default=None)
 
 
 def load_facts(database: sqlite3.Connection, world: int, *, with_repeats: bool = False) -> list[Fact]:

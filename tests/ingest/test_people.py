@@ -251,6 +251,23 @@ def test_what_a_browser_told_late_of_anothers_time_is_no_change_of_whose_it_is_n
     assert people.followed == {}
 
 
+def test_what_comes_behind_a_repeat_of_the_same_millisecond_is_not_late() -> None:
+    """In one batch two such facts were late together, and the change was told of the first, which made none."""
+    itself = {"$from": "v", "$from_kind": "visitor", "$to": "v", "$to_kind": "visitor"}
+    events = [
+        identify(0, update("$name", "Ann"), visitor_id="w"),
+        event(1, visitor_id="v", user_id="7"),
+        event(2, visitor_id="v", user_id="7", time=6),
+        event(3, "$user_merged", time=6, props=itself),
+        event(4, visitor_id="w", user_id="7", time=6),
+    ]
+    people = Kept()
+    people.take(events, QUEUE, 1)
+    told = [(each["name"], each["props"]["$cause"]) for each in people.followed.values()]
+    assert told == [("$name_changed", "id000"), ("$user_merged", "id004"), ("$name_changed", "id004")]
+    assert people.followed == in_order(events).followed
+
+
 def test_late_for_one_world_is_later_than_what_follows_in_another(people: Kept) -> None:
     """The world of v is made anew from 1, 2 and 4; that of w has seen 9, so that what unites the two is late."""
     people.take_each(identify(3, update("n", 3), visitor_id="v"), identify(9, update("n", 9), visitor_id="w"))
