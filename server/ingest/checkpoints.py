@@ -23,7 +23,6 @@ from server.ingest.queue_file import BUSY_TIMEOUT_MS
 PERIOD_S = 0.5
 LOG_BYTES = 8 * 1024 * 1024
 PATIENCE_MS = 20
-LOG_TRIES = 20
 LOG_PAUSE_S = 0.1
 
 
@@ -56,12 +55,14 @@ class Checkpoints:
         Errors: sqlite3.OperationalError when it is in use for seconds. SQLite waits for readers and writers of the log,
         and not for another process that checkpoints it.
         """
-        for _ in range(LOG_TRIES):
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        while True:
             with self._using:
                 if self._database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0:
                     return
+            if time.monotonic() >= deadline:
+                raise sqlite3.OperationalError("the queue's log is in use")
             time.sleep(LOG_PAUSE_S)
-        raise sqlite3.OperationalError("the queue's log is in use")
 
     def close(self) -> None:
         """Stop; waits for a checkpoint under way."""

@@ -51,14 +51,14 @@ class Erasure:
 
     def is_due(self) -> bool:
         """Return whether the file has changed since it was applied, or an erasure was interrupted."""
-        return self._mark() != self._seen or self._marker.exists()
+        return _mark_of(self._file) != self._seen or self._marker.exists()
 
     def apply(self) -> int:
         """Erase what has not been erased; return how many stored events that were. `finish` is to follow.
 
         Errors: those of store and queue; the next call goes on.
         """
-        mark = self._mark()
+        mark = _mark_of(self._file)
         tombstones = read_tombstones(self._file)
         known = self._store.tombstones()
         new = [each for each in dict.fromkeys(tombstones) if each not in known]
@@ -120,21 +120,19 @@ class Erasure:
         """Have the queue forget what the store is about to remove; on disk when it returns."""
         self._queue.perform(lambda database: _forget(database, events, sites, named, mentions))
 
-    def _mark(self) -> tuple[int, int] | None:
-        try:
-            status = self._file.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_size
-
 
 def erasure_state(data_dir: Path) -> tuple[object, bool]:
     """Return what changes whenever somebody is erased, and whether that is under way; for every process."""
+    return _mark_of(data_dir / FILE_NAME), (data_dir / MARKER).exists()
+
+
+def _mark_of(file: Path) -> tuple[int, int] | None:
+    """Return what differs whenever the file does, None without one."""
     try:
-        changed_ns: int | None = (data_dir / FILE_NAME).stat().st_mtime_ns
+        status = file.stat()
     except FileNotFoundError:
-        changed_ns = None
-    return changed_ns, (data_dir / MARKER).exists()
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _forget(

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import orjson
 
 from server.events.wire import read_instant
-from server.ingest.pipeline import SKEW_TOLERATED_MS
+from server.ingest.pipeline import skew_of
 from server.ingest.queue_file import open_database
 from server.ingest.values import MAX_SHORT_TEXT_LENGTH
 from server.storage.tombstones import Tombstone, digest_start
@@ -114,9 +114,8 @@ def _born_ms(received_ms: int, payload: Any, context: Any = None) -> int | None:
     if born_ms is None:
         return None
     sent_ms = context.get("sent_ms") if isinstance(context, dict) else None
-    if isinstance(sent_ms, int) and abs(received_ms - sent_ms) > SKEW_TOLERATED_MS:
-        born_ms += received_ms - sent_ms
-    return min(born_ms, received_ms)
+    skew_ms = skew_of(sent_ms if isinstance(sent_ms, int) else None, received_ms)
+    return min(born_ms + skew_ms, received_ms)
 
 
 def _covers(stone: Tombstone, born_ms: int | None, received_ms: int) -> bool:

@@ -283,14 +283,18 @@ def check_user_id(user_id: Any) -> str:
     return clean_text(user_id)
 
 
+def skew_of(sent_ms: int | None, received_ms: int) -> int:
+    """Return by how much a page's clock is behind, 0 where it is unknown or small enough. Units: milliseconds."""
+    skew_ms = 0 if sent_ms is None else received_ms - sent_ms
+    return skew_ms if abs(skew_ms) > SKEW_TOLERATED_MS else 0
+
+
 def _plausible_time(draft: Draft, time_ms: int, *, is_given: bool) -> int:
     beacon = draft.beacon
     received_ms = beacon.received_ms
-    if beacon.sent_ms is not None and is_given:
-        skew_ms = received_ms - beacon.sent_ms
-        if abs(skew_ms) > SKEW_TOLERATED_MS:
-            time_ms = max(time_ms + skew_ms, FIRST_MS)
-            draft.correct("clock_skew", f"time was shifted by {skew_ms} ms, the difference of the clocks.")
+    if is_given and (skew_ms := skew_of(beacon.sent_ms, received_ms)):
+        time_ms = max(time_ms + skew_ms, FIRST_MS)
+        draft.correct("clock_skew", f"time was shifted by {skew_ms} ms, the difference of the clocks.")
     if time_ms > received_ms:
         draft.correct("time_in_future", "time was later than the receipt; the time of receipt was taken.")
         return received_ms

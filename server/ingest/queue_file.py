@@ -26,8 +26,8 @@ EVENT_COLUMNS = 2
 _UUID_LENGTH = 36
 
 OnEnd = Callable[[Unavailable | None], None]
-NewOrigin = tuple[str, str, bytes, int]
-"""What brought a session: site, session id, origin, and which of the submission's records told it."""
+NewOrigin = tuple[str, str, bytes, int | None]
+"""What brought a session: site, session id, origin, and which of the submission's records told it, None: a rejected."""
 
 
 class Record(NamedTuple):
@@ -145,7 +145,7 @@ def insert_rest(database: sqlite3.Connection, submission: Submission, day: int) 
         database.executemany(
             "insert or ignore into session_origins values (?, ?, ?, ?)",
             # of a repeated event it was inserted before, or is to be forgotten since: its session may be erased
-            [(*row, day) for *row, number in submission.origins if submission.is_new[number]],
+            [(*row, day) for *row, number in submission.origins if number is None or submission.is_new[number]],
         )
     if submission.work is not None:
         submission.work(database)

@@ -131,9 +131,9 @@ class Receiver:
                 found.refusals.append(refusal)
                 told = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
                 found.rejected.append(told)
+                found.origins += [(*row, None) for row in pipeline.origins.take_new()]
                 continue
-            if new := pipeline.origins.take_new():
-                found.origins += [(*row, len(found.records)) for row in new]
+            found.origins += [(*row, len(found.records)) for row in pipeline.origins.take_new()]
             found.drafts.append(draft)
             found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:

@@ -105,3 +105,18 @@ time.sleep(0.5)
         assert process.stdout.readline() == b"held\n"
         queue.scrub()
     assert log_bytes(queue) == 0
+
+
+def test_emptying_the_log_gives_up_when_it_stays_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer asks, and moves nothing meanwhile: it is as patient as SQLite is, and not for each try."""
+    for module in (queue_file, checkpoints):
+        monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 300)
+    queue = Queue(tmp_path / "queue.sqlite")
+    with contextlib.closing(open_database(queue.path)) as reader:
+        begin_reading(reader)
+        queue.perform(UnderLoad._insert)
+        started = perf_counter()
+        with pytest.raises(sqlite3.OperationalError, match="in use"):
+            queue.scrub()
+        assert perf_counter() - started < 3
+    queue.close()

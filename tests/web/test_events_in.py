@@ -242,3 +242,10 @@ class TestWhoMaySend:
         assert [each["code"] for each in answer["rejected"]] == ([code] if code else [])
         mine = {"name": name, "props": {"$order_id": "1"}, "time": NOW_MS}
         assert client.post("/api/events", json=mine, headers=secret).json()["accepted"] == 1
+
+
+def test_a_session_keeps_the_campaign_that_a_rejected_event_told(send: Callable[..., Any], client: TestClient) -> None:
+    refused = {"name": "$order_completed", "session_id": "s1", "utm_source": "mail", "props": {}}
+    assert send(refused).json()["rejected"][0]["code"] == "missing_attribute"
+    parts: Parts = client.app.state.parts  # type: ignore[attr-defined]
+    assert orjson.loads(parts.queue.find_origin(("default", "s1")) or b"{}")["utm_source"] == "mail"
