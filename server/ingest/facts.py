@@ -17,7 +17,13 @@ _SIGNED = frozenset({"$registered", "$authorized"})
 _PUSH = {"$push_subscribed": True, "$push_unsubscribed": False}
 FACT_NAMES = ("$identify", "$auth", MERGE, "$session_start", "$utm_hit", *sorted(_SIGNED), *_PUSH)
 """The events that may say something lasting by themselves; any other does where it names both visitor and user."""
+_SAYING = frozenset(FACT_NAMES)
 _OWN = ("id", "name", "source", "props")
+
+
+def may_say(event: Mapping[str, Any]) -> bool:
+    """Return whether an event can say anything about people: few do, and this is asked of all."""
+    return event["name"] in _SAYING or event.get("user_id") is not None
 
 
 def fact_of(event: Mapping[str, Any]) -> Fact | None:

@@ -51,7 +51,7 @@ from server.identity.people_file import (
     save_position,
     save_sightings,
 )
-from server.ingest.facts import derive, fact_of, least_event
+from server.ingest.facts import derive, fact_of, least_event, may_say
 from server.ingest.stored_people import stored_facts, stored_sightings
 from server.storage.base import Store
 
@@ -88,7 +88,7 @@ class People:
         try:
             worlds = OpenWorlds(database)
             # in the order of their moments: what is older than its world makes the world anew
-            ordered = sorted(events, key=lambda event: (event["time"], event["id"]))
+            ordered = sorted(filter(may_say, events), key=lambda event: (event["time"], event["id"]))
             outcomes = chain((self._take_one(event, worlds) for event in ordered), worlds.settle())
             # at once: the values are the world's own, and go on changing
             followed = [follower for each in outcomes if each is not None for follower in derive(*each)]

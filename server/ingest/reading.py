@@ -7,12 +7,21 @@ those on the broken page are lost.
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 from zlib import crc32
+
+from server.events.model import StoredEvent
 
 MAX_BATCH_EVENTS = 10_000
 MAX_BATCH_BYTES = 12 * 1024 * 1024
 
-Waiting = tuple[int, bytes]
+
+class Waiting(NamedTuple):
+    """One event of the queue: its number, one line of JSON, and what decoding it would give, where that is at hand."""
+
+    seq: int
+    event: bytes
+    fields: StoredEvent | None = None
 
 
 class Damaged(Exception):
@@ -34,9 +43,9 @@ def read_waiting(
     rows: list[Waiting] = []
     size_bytes = 0
     try:
-        for seq, event in _rows(database, position, last_seq):
-            rows.append((seq, event))
-            size_bytes += len(event)
+        for row in _rows(database, position, last_seq):
+            rows.append(row)
+            size_bytes += len(row.event)
             if len(rows) == MAX_BATCH_EVENTS or size_bytes > MAX_BATCH_BYTES:
                 return rows, True
     except Damaged:
@@ -59,10 +68,10 @@ def read_moved(
         except Damaged as damaged:
             position = damaged.seq
             continue
-        rows = [row for row in rows if row[0] <= stored]
+        rows = [row for row in rows if row.seq <= stored]
         if not rows:
             return
-        position = rows[-1][0]
+        position = rows[-1].seq
         yield rows
 
 
@@ -98,4 +107,4 @@ def _checked(seq: int, event: bytes, crc: int | None) -> Waiting:
     """Return a row as it was accepted. Shape: crc is None for what an earlier version accepted. Errors: Damaged."""
     if crc is not None and crc32(event) != crc:
         raise Damaged(seq, event, "The event is not what was accepted: its check sum differs.")
-    return seq, event
+    return Waiting(seq, event)
