@@ -31,6 +31,8 @@ CROWDED_SHARE = 0.75
 CROWDED_HEAD_S = 2.0
 HEAD_SHARE = 1 / 3  # of the time that a body has: nobody needs ten seconds for a few lines
 ANSWER_S = 30.0
+IDLE_S = 5
+"""How long a connection is kept for its next request; on the ASGI way uvicorn has a timer of its own for that."""
 RETRY_AFTER_S = 1
 MAX_UNFINISHED_BYTES = 64 * 1024 * 1024
 RESERVED_FILES = 256
@@ -63,7 +65,7 @@ class Guard:
     def patience_s(self, phase: Phase, *, is_crowded: bool) -> float:
         """Return how long a connection may stay in a phase; in a crowd those who hold a place for nothing go first."""
         return {
-            "idle": 0.0 if is_crowded else float("inf"),  # uvicorn has a timer of its own for these
+            "idle": 0.0 if is_crowded else IDLE_S,
             "head": min(self.head_s, CROWDED_HEAD_S) if is_crowded else self.head_s,
             "body": min(self.body_s, self.head_s) if is_crowded else self.body_s,
             "busy": float("inf"),

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from server.app import Application, create_app
 from server.connections import guarded
 from server.errors import SettingsError
-from server.guard import Guard, create_guard
+from server.guard import IDLE_S, Guard, create_guard
 from server.holding import hold_folder
 from server.listening import keep, listen, live_again, take_over
 from server.settings import Settings
@@ -172,6 +172,7 @@ def run_server(
         proxy_headers=False,  # addresses are resolved by our own, stricter rules
         server_header=False,
         backlog=BACKLOG,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config, app, greet, guard, lifeline)

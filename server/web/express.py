@@ -46,6 +46,16 @@ class _Signal:
 _SIGNAL = _Signal()
 
 
+class _NoTimer:
+    """Stands in for the timer of an idle connection, which says that it is idle."""
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+_NO_TIMER = _NoTimer()
+
+
 class _Exchange:
     """One request on the express way, in the place of uvicorn's cycle: what its protocol asks a cycle for."""
 
@@ -128,7 +138,13 @@ class ExpressProtocol(HttpToolsProtocol):
         transport.write(b"".join((head.raw, lines, end % len(body), body)))
         if not keep_alive:
             transport.close()
-        self.on_response_complete()
+        if self.pipeline:
+            self.on_response_complete()
+            return
+        # as there, without a timer for each request: the guard looks at all connections and ends idle ones
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self.timeout_keep_alive_task = _NO_TIMER  # type: ignore[assignment]  # it has what is asked of a timer
 
     def _is_express(self) -> bool:
         parser = self.parser

@@ -12,14 +12,17 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from server.app import Application, close_parts, create_app
+from server.connections import GuardedProtocol, guarded
+from server.guard import IDLE_S, Guard
 from server.ingest.queue_file import Submission
 from server.settings import Settings
 from server.web import collect
-from server.web.express import ExpressProtocol, express_protocol
+from server.web.express import express_protocol
 from tests.conftest import StandingClock
 from tests.factories import make_id
 
 PATIENCE_S = 10.0
+HEAD_S = 2.0
 
 
 class Wire(asyncio.Transport):
@@ -83,15 +86,16 @@ def wire() -> Wire:
 
 
 @pytest_asyncio.fixture
-async def connect(app: Application) -> Callable[[Wire], ExpressProtocol]:
+async def connect(app: Application) -> Callable[[Wire], GuardedProtocol]:
     config = uvicorn.Config(app, http=express_protocol(app), ws="none", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"now")]
     loop = asyncio.get_running_loop()
 
-    def make(wire: Wire) -> ExpressProtocol:
-        made = express_protocol(app)(config, state, {}, loop)
+    def make(wire: Wire) -> GuardedProtocol:
+        guard = Guard(lambda *_: None, max_connections=10, max_requests=10, head_s=HEAD_S, body_s=20)
+        made = guarded(guard, express_protocol(app))(config, state, {}, loop)
         made.connection_made(wire)
         return made
 
@@ -99,7 +103,7 @@ async def connect(app: Application) -> Callable[[Wire], ExpressProtocol]:
 
 
 @pytest.fixture
-def connection(connect: Callable[[Wire], ExpressProtocol], wire: Wire) -> ExpressProtocol:
+def connection(connect: Callable[[Wire], GuardedProtocol], wire: Wire) -> GuardedProtocol:
     return connect(wire)
 
 
@@ -117,7 +121,7 @@ def lines_of(head: bytes) -> list[bytes]:
     return sorted(head.lower().split(b"\r\n"))
 
 
-async def test_a_whole_request_is_answered_in_one_write(connection: ExpressProtocol, wire: Wire) -> None:
+async def test_a_whole_request_is_answered_in_one_write(connection: GuardedProtocol, wire: Wire) -> None:
     connection.data_received(post(batch("Bought")))
     ((head, body),) = await wire.answers(1)
     assert (head.split(b"\r\n")[0], json.loads(body)["accepted"]) == (b"HTTP/1.1 200 OK", 1)
@@ -140,7 +144,7 @@ async def test_a_whole_request_is_answered_in_one_write(connection: ExpressProto
     ],
     ids=["mixed", "unknown site", "no json", "no list", "too many", "broken gzip", "close", "gzip"],
 )
-async def test_both_ways_give_the_same_answer(connect: Callable[[Wire], ExpressProtocol], request_bytes: bytes) -> None:
+async def test_both_ways_give_the_same_answer(connect: Callable[[Wire], GuardedProtocol], request_bytes: bytes) -> None:
     wire, other = Wire(), Wire()
     connect(wire).data_received(request_bytes)
     (express,) = await wire.answers(1)
@@ -158,7 +162,7 @@ async def test_both_ways_give_the_same_answer(connect: Callable[[Wire], ExpressP
     assert wire.is_closed == other.is_closed == (b"connection: close" in express[0].lower())
 
 
-async def test_requests_of_one_read_are_answered_in_order(connection: ExpressProtocol, wire: Wire) -> None:
+async def test_requests_of_one_read_are_answered_in_order(connection: GuardedProtocol, wire: Wire) -> None:
     """The second cannot go before the first has its answer, whichever way they go."""
     live = b"GET /health/live HTTP/1.1\r\nHost: t\r\n\r\n"
     connection.data_received(post(batch("a")) + post(batch("b", "c")) + live + post(batch("d", "e", "f")))
@@ -180,7 +184,7 @@ async def test_requests_of_one_read_are_answered_in_order(connection: ExpressPro
     ids=["query", "expect", "old version", "preflight"],
 )
 async def test_what_asks_for_anything_special_goes_the_asgi_way(
-    connection: ExpressProtocol, wire: Wire, request_bytes: bytes
+    connection: GuardedProtocol, wire: Wire, request_bytes: bytes
 ) -> None:
     connection.data_received(request_bytes)
     assert connection.tasks
@@ -190,7 +194,7 @@ async def test_what_asks_for_anything_special_goes_the_asgi_way(
     assert wire.writes
 
 
-async def test_a_stop_lets_the_answer_go_out_and_closes(connection: ExpressProtocol, wire: Wire) -> None:
+async def test_a_stop_lets_the_answer_go_out_and_closes(connection: GuardedProtocol, wire: Wire) -> None:
     connection.data_received(post(batch("Bought")))
     connection.shutdown()
     assert not wire.is_closed, "its event is being committed"
@@ -200,8 +204,31 @@ async def test_a_stop_lets_the_answer_go_out_and_closes(connection: ExpressProto
     assert wire.is_closed
 
 
+async def test_a_connection_is_kept_for_its_next_request_and_no_longer(connection: GuardedProtocol, wire: Wire) -> None:
+    for number in range(2):
+        connection.data_received(post(batch("Bought")))
+        await wire.answers(number + 1)
+        connection.look(number * IDLE_S, is_crowded=False)
+        connection.look((number + 1) * IDLE_S - 0.1, is_crowded=False)
+        assert not wire.is_closing()
+    connection.look(2 * IDLE_S, is_crowded=False)
+    assert wire.is_closing()
+
+
+async def test_a_next_request_that_never_ends_is_a_head_and_not_idle(connection: GuardedProtocol, wire: Wire) -> None:
+    connection.data_received(post(batch("Bought")))
+    await wire.answers(1)
+    connection.data_received(b"POST /collect HTTP/1.1\r\n")
+    connection.look(0, is_crowded=False)
+    connection.look(HEAD_S - 0.1, is_crowded=False)
+    assert not wire.is_closing()
+    connection.look(HEAD_S, is_crowded=False)
+    assert wire.is_closing()
+    assert b"408" in wire.writes[-1]
+
+
 async def test_who_is_gone_gets_no_answer_and_is_kept_all_the_same(
-    connection: ExpressProtocol, wire: Wire, app: Application
+    connection: GuardedProtocol, wire: Wire, app: Application
 ) -> None:
     connection.data_received(post(batch("Bought")))
     wire.close()
@@ -212,13 +239,13 @@ async def test_who_is_gone_gets_no_answer_and_is_kept_all_the_same(
     assert app.state.parts.queue.counts().accepted == 1
 
 
-async def test_no_origin_can_write_lines_into_the_answer(connection: ExpressProtocol, wire: Wire) -> None:
+async def test_no_origin_can_write_lines_into_the_answer(connection: GuardedProtocol, wire: Wire) -> None:
     connection.data_received(post(batch("Bought")).replace(b"https://shop.example", b"https://shop\x0bX-Evil: 1"))
     ((head, _),) = await wire.answers(1)
     assert b"evil" not in head.lower()
 
 
-async def test_who_does_not_read_answers_waits_for_his_next_one(connection: ExpressProtocol, wire: Wire) -> None:
+async def test_who_does_not_read_answers_waits_for_his_next_one(connection: GuardedProtocol, wire: Wire) -> None:
     connection.pause_writing()
     connection.data_received(post(batch("Bought")) * 3)
     assert connection.tasks, "the ASGI way waits until the client reads"
@@ -226,7 +253,7 @@ async def test_who_does_not_read_answers_waits_for_his_next_one(connection: Expr
     assert len(await wire.answers(3)) == 3
 
 
-async def test_no_huge_origin_is_remembered(connection: ExpressProtocol, wire: Wire) -> None:
+async def test_no_huge_origin_is_remembered(connection: GuardedProtocol, wire: Wire) -> None:
     origin = b"https://" + b"a" * collect.MAX_REMEMBERED_ORIGIN
     before = collect._remember_accepted_head.cache_info().misses
     connection.data_received(post(batch("Bought")).replace(b"https://shop.example", origin))
