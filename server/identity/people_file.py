@@ -107,11 +107,6 @@ def clear(database: sqlite3.Connection) -> None:
         database.execute(f"delete from {table}")  # noqa: S608 - the names are these
 
 
-def empty_log(database: sqlite3.Connection) -> bool:
-    """Have the log hold nothing; return False while a question still reads it."""
-    return bool(database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0)
-
-
 def position_of(database: sqlite3.Connection, queue_id: str) -> int:
     """Return the number of the last event taken from this queue, 0 before the first."""
     row = database.execute("select position from positions where queue_id = ?", (queue_id,)).fetchone()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.clock import Clock
+from server.errors import Unavailable
 from server.storage.tombstones import ErasedId, Kind, add_tombstones
 
 Ids = Sequence[tuple[Kind, str] | ErasedId]
@@ -38,10 +39,16 @@ class Asked:
         self._clock = clock
         self._changing = threading.Lock()
         self._wishes: list[Wish] = []
+        self._is_closed = False
 
     def add(self, site: str, ids: Ids | FindIds) -> Future[int]:
-        """Return where the answer will be. Errors: OSError when the tombstones of known ids cannot be kept."""
+        """Return where the answer will be.
+
+        Errors: OSError when the tombstones of known ids cannot be kept; Unavailable once the writer has stopped.
+        """
         with self._changing:  # one at a time: the first tombstone decides the file's salt
+            if self._is_closed:
+                raise _stopping()
             if callable(ids):
                 wish = Wish(site, ids)
             else:
@@ -83,8 +90,18 @@ class Asked:
         for wish in self._leave(wishes):
             wish.done.set_exception(error)
 
+    def close(self) -> None:
+        """Tell who still waits that nobody erases any more; the next start heeds tombstones that are on disk."""
+        with self._changing:
+            self._is_closed = True
+        self.fail(self.waiting(), _stopping())
+
     def _leave(self, wishes: Sequence[Wish]) -> Sequence[Wish]:
         with self._changing:
             for wish in wishes:
                 self._wishes.remove(wish)
         return wishes
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("stopping", "The server is stopping.", "Ask again when it is back.", retry_after_s=1)

@@ -14,16 +14,15 @@ seconds, and each commit writes faster into blocks that the file has already (me
 import contextlib
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
 from server.background import Repeated
 from server.ingest.queue_file import BUSY_TIMEOUT_MS
+from server.storage.sqlite_log import empty_log
 
 PERIOD_S = 0.5
 LOG_BYTES = 8 * 1024 * 1024
 PATIENCE_MS = 20
-LOG_PAUSE_S = 0.1
 
 
 class Checkpoints:
@@ -50,19 +49,9 @@ class Checkpoints:
                     self._database.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def empty_log(self) -> None:
-        """Move all of the log into the file and empty it; blocks.
-
-        Errors: sqlite3.OperationalError when it is in use for seconds. SQLite waits for readers and writers of the log,
-        and not for another process that checkpoints it.
-        """
-        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-        while True:
-            with self._using:
-                if self._database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0:
-                    return
-            if time.monotonic() >= deadline:
-                raise sqlite3.OperationalError("the queue's log is in use")
-            time.sleep(LOG_PAUSE_S)
+        """Move all of the log into the file and empty it; blocks. Errors: sqlite3.OperationalError when in use."""
+        if not empty_log(self._database, self._using):
+            raise sqlite3.OperationalError("the queue's log is in use")
 
     def close(self) -> None:
         """Stop; waits for a checkpoint under way."""

@@ -23,7 +23,6 @@ Bound
 """
 
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import chain
@@ -41,7 +40,6 @@ from server.identity.people_file import (
     Place,
     Sighting,
     clear,
-    empty_log,
     find_worlds,
     has_fact,
     is_known,
@@ -54,13 +52,12 @@ from server.identity.people_file import (
 from server.ingest.facts import derive, fact_of, least_event, may_say
 from server.ingest.stored_people import stored_facts, stored_sightings
 from server.storage.base import Store
+from server.storage.sqlite_log import empty_log
 
 Emit = Callable[[Sequence[StoredEvent]], None]
-LOG_TRIES = 50
 MAX_WEIGHT = 50_000
 _KINDS: tuple[Literal["visitor", "user"], ...] = ("visitor", "user")
 _ID_COLUMNS = {"visitor": "visitor_id", "user": "user_id"}
-LOG_PAUSE_S = 0.1
 
 log = logging.getLogger("footfall.people")
 
@@ -166,11 +163,8 @@ class People:
 
     def _empty_log(self) -> None:
         """Have no byte of what was removed stay in the log."""
-        for _ in range(LOG_TRIES):
-            if empty_log(self._database):
-                return
-            time.sleep(LOG_PAUSE_S)
-        log.warning("questions never paused; the file of people keeps its log until they do")
+        if not empty_log(self._database):
+            log.warning("questions never paused; the file of people keeps its log until they do")
 
     def close(self) -> None:
         """Close the file."""

@@ -149,6 +149,7 @@ class Writer:
         self._stop.set()
         self._wake.set()
         self._thread.join()
+        self._asked.close()
         self._database.close()
         self._telling.close()
 

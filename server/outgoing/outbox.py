@@ -16,7 +16,6 @@ Contract
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -36,10 +35,8 @@ from server.outgoing.outbox_file import (
     select_subscriptions,
 )
 from server.outgoing.settling import drop_dead, shorten_line, shrink
+from server.storage.sqlite_log import empty_log
 from server.storage.tombstones import Erased, Tombstone, subjects_of
-
-LOG_TRIES = 50
-LOG_PAUSE_S = 0.1
 
 Numbered = tuple[int, Mapping[str, Any]]
 
@@ -136,11 +133,9 @@ class Outbox:
                     (seq,) for seq, site, when, subjects in rows if erased.covers(site, orjson.loads(subjects), when)
                 ]
                 self._synced.executemany("delete from deliveries where seq = ?", gone)
-            for _ in range(LOG_TRIES):
-                if self._synced.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0:
-                    return len(gone)
-                time.sleep(LOG_PAUSE_S)
-        raise sqlite3.OperationalError("the outbox' log is in use")
+            if not empty_log(self._synced):
+                raise sqlite3.OperationalError("the outbox' log is in use")
+        return len(gone)
 
     def drop_old(self) -> None:
         """Drop dead letters that are too old or too many."""

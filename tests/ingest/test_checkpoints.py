@@ -13,6 +13,7 @@ import pytest
 from server.ingest import checkpoints, queue_file
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission, open_database
+from server.storage import sqlite_log
 from tests.factories import make_id
 
 LOG_BYTES, MAX_BYTES = 100_000, 1_000_000
@@ -109,8 +110,8 @@ time.sleep(0.5)
 
 def test_emptying_the_log_gives_up_when_it_stays_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer asks, and moves nothing meanwhile: it is as patient as SQLite is, and not for each try."""
-    for module in (queue_file, checkpoints):
-        monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 300)
+    monkeypatch.setattr(queue_file, "BUSY_TIMEOUT_MS", 300)
+    monkeypatch.setattr(sqlite_log, "PATIENCE_S", 0.3)
     queue = Queue(tmp_path / "queue.sqlite")
     with contextlib.closing(open_database(queue.path)) as reader:
         begin_reading(reader)

@@ -1,6 +1,7 @@
 """Who is erased is found when everything that was accepted before has been moved."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from server.errors import Unavailable
 from server.ingest.accounts import received_ms
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Submission
@@ -203,5 +205,25 @@ async def test_what_is_set_aside_has_the_receipt_that_it_tells_unless_that_canno
     await queue.submit(Submission(()))
     (rejected,) = queue.list_rejected(RejectedFilter(), 10)
     assert rejected["received_at"] == expected
+    queue.close()
+    store.close()
+
+
+def test_nobody_waits_for_a_writer_that_has_stopped(tmp_path: Path, clock: StandingClock) -> None:
+    queue, store = Queue(tmp_path / "queue.sqlite", clock=clock), DuckDBStore(tmp_path / "events.duckdb")
+    writer = Writer(queue, tmp_path / "queue.sqlite", store, clock=clock)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(writer.erase, "default", [("visitor", "v1")])  # it has not started to answer
+        while not read_tombstones(tmp_path / FILE_NAME):
+            time.sleep(0.01)
+        writer._stop.set()
+        writer._asked.close()
+        with pytest.raises(Unavailable, match="stopping"):
+            asked.result(10)
+    writer.start()
+    writer.close()
+    with pytest.raises(Unavailable, match="stopping"):
+        writer.erase("default", [("visitor", "v2")])
+    assert len(read_tombstones(tmp_path / FILE_NAME)) == 1, "what is refused leaves nothing behind"
     queue.close()
     store.close()
