@@ -106,6 +106,8 @@ def add_identity(_: Pipeline, draft: Draft) -> None:
         event["user_id"] = _vouched_user_id(draft)
     elif beacon.is_trusted or beacon.site.trust_user_ids:
         user_id = raw.get("user_id", beacon.user_id)
+        if user_id is None and event["name"] == "$auth":
+            user_id = _named_by_auth(raw, "user_id")
         event["user_id"] = None if user_id is None else check_user_id(user_id)
 
 
@@ -264,11 +266,15 @@ def _event_id(draft: Draft) -> str:
     return clean_text(given) or "?" if draft.beacon.is_odd else given
 
 
+def _named_by_auth(raw: Mapping[str, Any], name: str) -> Any:
+    """Return what `$auth` tells in its properties."""
+    props = raw.get("props")
+    return props.get(name) if isinstance(props, dict) else None
+
+
 def _vouched_user_id(draft: Draft) -> str:
-    props = draft.raw.get("props")
-    user_id = props.get("user_id") if isinstance(props, dict) else None
-    signature = props.get("hash") if isinstance(props, dict) else None
-    user_id = check_user_id(user_id)
+    user_id = check_user_id(_named_by_auth(draft.raw, "user_id"))
+    signature = _named_by_auth(draft.raw, "hash")
     keys, now_ms = draft.beacon.site.auth_keys(), draft.beacon.received_ms
     if not isinstance(signature, str) or not keys or not is_signed(user_id, signature, keys, now_ms):
         raise EventRejected("wrong_hash", "hash is not the HMAC-SHA256 of user_id under the site's auth key.")

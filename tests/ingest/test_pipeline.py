@@ -341,3 +341,11 @@ def test_hostile_context_fills_nothing() -> None:
 
 def test_every_event_of_a_site_names_it() -> None:
     assert run(make_event()).event["site"] == SITE.key
+
+
+def test_auth_with_the_secret_key_may_name_its_user_where_a_page_does() -> None:
+    event = make_event(name="$auth", visitor_id="v1", props={"user_id": "u1"})
+    assert run(event, SERVER).event["user_id"] == "u1"
+    assert run(event | {"user_id": "u2"}, SERVER).event["user_id"] == "u2", "the column says it for every event"
+    assert refusal(make_event(name="$auth", props={"user_id": "undefined"}), SERVER) == "bad_user_id"
+    assert run(make_event(name="$auth"), SERVER).event["user_id"] is None
