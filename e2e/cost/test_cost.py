@@ -14,6 +14,7 @@ from e2e.visitor import flush
 from tools.traces import forced_layouts, trace
 
 PAGE = "cost/counted"
+pytestmark = pytest.mark.alone
 # cancellable events for which a browser waits before it scrolls, unless the listener is passive
 HOLD_UP_SCROLLING = {"touchstart", "touchmove", "wheel", "mousewheel"}
 MAX_STORAGE_ACCESSES = 12

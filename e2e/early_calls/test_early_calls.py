@@ -54,6 +54,7 @@ def test_flush_does_not_end_while_nothing_was_sent(waiting: Page) -> None:
     assert waiting.locator(FLUSHED).count() == 0
 
 
+@pytest.mark.alone
 def test_early_call_keeps_its_own_time_and_what_was_set_before(
     waiting: Page, pages: PageServer, footfall: Footfall
 ) -> None:

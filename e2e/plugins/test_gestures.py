@@ -60,6 +60,7 @@ def test_booking_in_a_calendar_is_told_by_its_frame_only(page: Page, footfall: F
     }
 
 
+@pytest.mark.alone
 def test_finger_that_flings_the_page_back_is_an_attempt(visit: Arrive, footfall: Footfall, pages: PageServer) -> None:
     page = visit(has_touch=True, is_mobile=True).page
     open_page(page, pages, "plugins/gestures", "touch")

@@ -3,6 +3,7 @@
 The page stands in a frame, because Firefox and WebKit let no program move the pointer out of the window.
 """
 
+import pytest
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.remote.webdriver import WebDriver
 
@@ -10,6 +11,7 @@ from e2e.driven import flush, noise, wait_until
 from e2e.footfall import Event, Footfall
 from e2e.page_server import PageServer
 
+pytestmark = pytest.mark.alone
 TOP = [(300, 300), (300, 105), (300, 50)]
 SIDE = [(300, 300), (105, 300), (50, 300)]
 

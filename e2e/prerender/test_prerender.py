@@ -11,7 +11,7 @@ from e2e.footfall import Footfall, named, names
 from e2e.page_server import PageServer
 
 # Firefox and WebKit have no speculation rules
-pytestmark = pytest.mark.engines("chromium")
+pytestmark = [pytest.mark.engines("chromium"), pytest.mark.alone]
 ARRIVAL = ["$session_start", "$page_view"]
 LONGER_THAN_ANY_PAUSE_S = 1.5
 

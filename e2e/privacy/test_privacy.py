@@ -108,6 +108,7 @@ def test_nothing_is_kept_or_sent_before_consent(visitor: Visitor, footfall: Foot
     assert footfall.events() == []
 
 
+@pytest.mark.alone
 def test_events_before_consent_arrive_with_their_own_times(page: Page, footfall: Footfall, pages: PageServer) -> None:
     open_page(page, pages, "consent?utm_source=x")
     page.evaluate("void tracker.track('Early', {at_ms: Date.now()})")
