@@ -23,10 +23,10 @@ FOLD_EVENTS = 5_000
 FOLD_PAUSE_MS = 60_000
 """Folded again after so many events, or after so long when there are fewer."""
 
-MOST_EVENTS, FEW_EVENTS = 50_000, 10_000
+MOST_EVENTS, FEW_EVENTS = 20_000, 5_000
 """Of a step: with more the writer would be away for longer than a batch takes, with fewer there would be many steps."""
 
-MERGE_ROWS, MOST_ROWS = 2_000, 100_000
+MERGE_ROWS, MOST_ROWS = 2_000, 50_000
 """An hour's rows are added up when so many are new and no fewer than the others; not beyond so many."""
 
 HOUR_MS = 3_600_000
