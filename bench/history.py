@@ -10,6 +10,9 @@ from pathlib import Path
 import duckdb
 
 from server.events.model import COLUMNS
+from server.storage.duckdb import DuckDBStore
+from server.storage.duckdb_hours import LAG_MS
+from server.storage.hours import TABLES
 
 DAY_MS = 24 * 3600 * 1000
 STEP_MS = 15_000
@@ -61,15 +64,22 @@ def grow_store(path: Path, events: int, days: float) -> int:
             "start": until - days * DAY_MS,
         }
         database.execute("delete from events")
+        for table in TABLES:
+            database.execute(f"delete from {table}")  # noqa: S608 - the program's own
         for first in range(0, copies, COPIES_AT_ONCE):
             last = min(first + COPIES_AT_ONCE, copies)
             database.execute(_COPIES, {**shape, "first": first, "last": last})
         database.execute(f"insert into events select {_COLUMN_LIST} from seeds order by time, id")  # noqa: S608 - as above
         database.execute("checkpoint")
-        return int(_one(database, "select count(*) from events")[0])
+        count, newest_ms = _one(database, "select count(*), epoch_ms(max(time)) from events")
     finally:
         database.close()
         shutil.rmtree(path.with_name(path.name + ".tmp"), ignore_errors=True)  # where the engine spilled to
+    store = DuckDBStore(path)
+    while store.fold(newest_ms + LAG_MS + 1):  # as the server would have, bit by bit
+        pass
+    store.close()
+    return count
 
 
 def _one(database: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:

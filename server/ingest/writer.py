@@ -294,9 +294,10 @@ class Writer:
                 self._queue.change(lambda database: forget_stored(database, position))
 
     def _keep_house(self) -> None:
-        """Once an hour forget old ids, old rejected events, and events and people beyond the retention."""
+        """Fold events; once an hour forget old ids, old rejected events, events and people beyond the retention."""
         next(self._expiry, None)
         now = self._clock()
+        self._store.fold(now)
         if now < self._housekeeping_due_ms:
             return
         self._housekeeping_due_ms = now + _HOUR_MS

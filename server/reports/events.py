@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from server.errors import BadRequest
 from server.events.model import COLUMNS
 from server.events.wire import write_instant
 from server.reports.filters import Filter
+from server.reports.visited import stretches
 from server.storage.base import Row, Store
 
 Event = dict[str, Any]
@@ -32,9 +34,15 @@ def list_events(store: Store, wanted: Filter, limit: int, cursor: str | None) ->
         time_ms, event_id = _read_cursor(cursor)
         where += f" and {_AFTER_CURSOR}"
         parameters |= {"cursor_ms": time_ms, "cursor_id": event_id}
+        wanted = replace(wanted, until_ms=min(time_ms + 1, time_ms + 1 if wanted.until_ms is None else wanted.until_ms))
     # the where clause is built from constants, values are parameters
-    sql = f"select {_SELECTED} from events where {where} order by time desc, id desc limit $limit"  # noqa: S608
-    rows = store.query(sql, {**parameters, "limit": limit + 1})
+    sql = f"select {_SELECTED} from events where {where} and {{stretch}} order by time desc, id desc limit $limit"  # noqa: S608
+    rows: list[Row] = []
+    with store.instant() as ask:
+        for stretch in stretches(ask, wanted):
+            rows = ask(sql.format(stretch=stretch), {**parameters, "limit": limit + 1})
+            if len(rows) > limit:
+                break
     events = [_event(row) for row in rows[:limit]]
     return events, _write_cursor(rows[limit - 1]) if len(rows) > limit else None
 

@@ -1,6 +1,7 @@
 """The metrics and dimensions of reports: each a name and its SQL. Identifiers in SQL come only from here."""
 
 from server.events.model import COLUMNS
+from server.storage.hours import TRAFFIC_SOURCE
 
 # whom a webhook told of by an address that nobody has is no browser
 VISITOR = "if(source <> 'webhook', visitor_id, null)"
@@ -14,6 +15,5 @@ METRICS = {
 
 DIMENSIONS = {
     **{name: f'"{name}"' for name, kind in COLUMNS.items() if kind == "text"},
-    # where a visit came from, in one word: the campaign's own name for it, else the referring site
-    "traffic_source": "coalesce(utm_source, referrer_domain, channel)",
+    "traffic_source": TRAFFIC_SOURCE,
 }

@@ -1,12 +1,14 @@
 """The contract that every engine fulfils. Nothing above this package asks which engine runs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from server.storage.tombstones import Tombstone
 
 Row = tuple[Any, ...]
+Ask = Callable[[str, Mapping[str, Any]], list[Row]]
 
 
 class ErasedEvent(NamedTuple):
@@ -43,6 +45,14 @@ class Store(Protocol):
 
     def query(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Return all rows of a question."""
+        ...
+
+    def instant(self) -> AbstractContextManager[Ask]:
+        """Return, for a `with`, what asks questions that are all of the same instant."""
+        ...
+
+    def fold(self, now_ms: int) -> bool:
+        """Do the next little thing that the tables of hours (hours.py) are behind the events; return False for none."""
         ...
 
     def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[list[Row]]:

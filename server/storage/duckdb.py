@@ -20,9 +20,10 @@ import duckdb
 
 from server.errors import Unavailable
 from server.events.model import COLUMNS
-from server.storage.base import BeforeErased, Row, StoreRefused
+from server.storage.base import Ask, BeforeErased, Row, StoreRefused
 from server.storage.duckdb_erasure import delete_before, erase_events, keep_condition, known_tombstones, rewrite
 from server.storage.duckdb_file import log_path, open_file
+from server.storage.duckdb_hours import Hours
 from server.storage.files import copy_file
 from server.storage.gate import Gate
 from server.storage.migrations import size_of
@@ -33,6 +34,7 @@ ALONE_PATIENCE_S = 60.0
 CLOSE_PATIENCE_S = 10.0
 
 _WIRE_TYPES = {"text": "VARCHAR", "instant": "BIGINT", "json": "JSON"}
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _REFUSALS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.ConstraintException)
 
 log = logging.getLogger("footfall.store")
@@ -51,7 +53,8 @@ class DuckDBStore:
         self._writing = threading.RLock()
         self._gate = Gate()
         self._database: duckdb.DuckDBPyConnection | None = None
-        self._insert = ""
+        self._kept = ""
+        self._hours: Hours | None = None
         try:
             self._open()
         except duckdb.IOException as error:
@@ -73,7 +76,8 @@ class DuckDBStore:
             self._incoming.write_bytes(b"\n".join(events))
             database.execute("begin")
             try:
-                row = database.execute(self._insert).fetchone()
+                row = database.execute(f"insert into events ({_NAMES}) {self._kept}").fetchone()
+                self._tell_hours(events)
                 database.execute("insert or replace into progress values (?, ?)", [queue_id, position])
                 database.execute("commit")
             except duckdb.Error as error:
@@ -90,6 +94,14 @@ class DuckDBStore:
         """Return all rows of a question."""
         with self._gate.reading(), self._opened().cursor() as cursor:
             return cursor.execute(sql, dict(parameters)).fetchall()
+
+    @contextlib.contextmanager
+    def instant(self) -> Iterator[Ask]:
+        """Yield what asks questions that are all of the same instant."""
+        with self._gate.reading(), self._opened().cursor() as cursor:
+            cursor.execute("begin")
+            yield lambda sql, parameters: cursor.execute(sql, dict(parameters)).fetchall()
+            cursor.execute("commit")
 
     def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[list[Row]]:
         """Yield the rows of a question in batches."""
@@ -113,6 +125,12 @@ class DuckDBStore:
             finally:
                 self._incoming.unlink(missing_ok=True)
 
+    def fold(self, now_ms: int) -> bool:
+        """Do the next little thing that the tables of hours (hours.py) are behind the events; return False for none."""
+        with self._writing:
+            self._opened()
+            return self._hours is not None and self._hours.step(now_ms)
+
     def tombstones(self) -> set[Tombstone]:
         """Return the tombstones that this store has applied."""
         with self._gate.reading(), self._opened().cursor() as cursor:
@@ -123,7 +141,7 @@ class DuckDBStore:
         with self._writing:
             database = self._opened()
             removed = erase_events(database, tombstones, before)
-            self._insert = _insert_statement(self._incoming, keep_condition(database))
+            self._kept = _kept_events(self._incoming, keep_condition(database))
             return removed
 
     def scrub(self) -> bool:
@@ -160,6 +178,11 @@ class DuckDBStore:
         with self._writing, self._gate.alone(CLOSE_PATIENCE_S):
             self._close()
 
+    def _tell_hours(self, events: Sequence[bytes]) -> None:
+        if self._hours is not None and (late := self._hours.late(events)):
+            self._incoming.write_bytes(b"\n".join(late))
+            self._hours.add(self._kept)
+
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._database is None:
             raise Unavailable("store_unavailable", "The store cannot be opened now.", "Ask later.", retry_after_s=1)
@@ -180,18 +203,18 @@ class DuckDBStore:
         # they might be another process's
         self._path.with_name(self._path.name + ".scrubbed").unlink(missing_ok=True)
         self._incoming.unlink(missing_ok=True)
-        self._insert = _insert_statement(self._incoming, keep_condition(self._database))
+        self._kept = _kept_events(self._incoming, keep_condition(self._database))
+        self._hours = Hours(self._database)
 
     def _close(self) -> None:
         if self._database is not None:
             self._database.close()
-            self._database = None
+            self._database = self._hours = None
 
 
-def _insert_statement(incoming: Path, condition: str) -> str:
-    """Return the statement that takes the incoming lines; its columns are those of COLUMNS."""
-    names = ", ".join(f'"{name}"' for name in COLUMNS)
-    return f"insert into events ({names}) select {names} from ({incoming_events(incoming)}) as incoming{condition}"  # noqa: S608 - columns and path are the program's own
+def _kept_events(incoming: Path, condition: str) -> str:
+    """Return the question for what is taken of the incoming lines; its columns are those of COLUMNS."""
+    return f"select {_NAMES} from ({incoming_events(incoming)}) as incoming{condition}"  # noqa: S608 - columns and path are the program's own
 
 
 def incoming_events(incoming: Path) -> str:

@@ -9,6 +9,8 @@ import duckdb
 from server.events.model import COLUMNS
 from server.storage.base import BeforeErased, ErasedEvent
 from server.storage.duckdb_file import remove_file
+from server.storage.duckdb_hours import fold_anew
+from server.storage.hours import HOUR
 from server.storage.tombstones import MERGE, Tombstone
 
 _STONE_COLUMNS = {
@@ -40,6 +42,7 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
     Shape:  returns how many events were deleted.
     """
     removed: list[ErasedEvent] = []
+    hours: set[int] = set()
     database.execute("begin")
     try:
         for each in tombstones:
@@ -49,8 +52,12 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
             )
         for salt in {each.salt for each in tombstones}:
             condition = _is_erased("events", salt)
-            rows = database.execute(f"delete from events where {condition} returning site, session_id").fetchall()  # noqa: S608 - the program's own texts
-            removed += [ErasedEvent(*row) for row in rows]
+            rows = database.execute(
+                f"delete from events where {condition} returning site, session_id, epoch_ms({HOUR})"  # noqa: S608 - the program's own texts
+            ).fetchall()
+            removed += [ErasedEvent(*row) for *row, _ in rows]
+            hours |= {hour for *_, hour in rows}
+        fold_anew(database, hours)
         before(removed)
         database.execute("commit")
     except BaseException:
@@ -71,22 +78,21 @@ def delete_before(database: duckdb.DuckDBPyConnection, time_ms: int, kept: str) 
     database.execute("begin")
     try:
         database.execute(f"create or replace temp table kept as {kept}")
-        deleted = database.execute(
-            "delete from events where time < epoch_ms($time) and not exists"  # noqa: S608 - columns are the program's own
-            f" (select 1 from kept where {same})",
-            {"time": time_ms},
-        ).fetchone()
+        going = f"time < epoch_ms({time_ms}) and not exists (select 1 from kept where {same})"  # noqa: S608 - columns are the program's own
+        hours = database.execute(f"select distinct epoch_ms({HOUR}) from events where {going}").fetchall()  # noqa: S608 - as above
+        deleted = database.execute(f"delete from events where {going}").fetchone()  # noqa: S608 - as above
         added = database.execute(
             f"insert into events ({names}) select {names} from kept where not exists"  # noqa: S608 - as above
-            " (select 1 from events where events.id = kept.id and events.site = kept.site)"
-        ).fetchone()
+            f" (select 1 from events where events.id = kept.id and events.site = kept.site) returning epoch_ms({HOUR})"
+        ).fetchall()
         database.execute("drop table kept")
+        fold_anew(database, (hour for (hour,) in hours + added))
         database.execute("commit")
     except BaseException:
         with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
             database.execute("rollback")
         raise
-    return (int(deleted[0]) if deleted else 0) - (int(added[0]) if added else 0)
+    return (int(deleted[0]) if deleted else 0) - len(added)
 
 
 def rewrite(database: duckdb.DuckDBPyConnection, copy: Path) -> None:

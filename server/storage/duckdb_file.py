@@ -9,6 +9,7 @@ import duckdb
 
 from server.background import in_the_background, usable_cores
 from server.events.model import COLUMNS
+from server.storage import hours
 from server.storage.migrations import check_version, keep_copy, size_of
 
 MEMORY_LIMIT = "256MB"
@@ -18,6 +19,9 @@ MAX_THREADS = 2
 # the log is moved into the file when it is this long: larger steps took less time in all, and the longest was
 # shorter (measured with batches of 10,000: 12.8 → 9.3 µs an event, longest 604 → 246 ms)
 CHECKPOINT_THRESHOLD = "64MB"
+# of a page of events the engine finds times first, and then reads the other columns of those alone; by itself up to 50
+# rows only (measured over 10 million events: 12 → 8 ms, of one name 15 → 9)
+PAGE_ROWS = 1_001
 
 SQL_TYPES = {"text": "varchar", "instant": "timestamp", "json": "json"}
 
@@ -34,7 +38,7 @@ _BOUNDS: Step = (
     "alter table erased add column since_ms bigint",
     "alter table erased add column until_ms bigint",
 )
-STEPS: tuple[Step, ...] = (_TABLES, _BOUNDS)
+STEPS: tuple[Step, ...] = (_TABLES, _BOUNDS, hours.CREATE)
 """Step n brings a file of version n to version n + 1. A released step is never changed, except that the columns
 of COLUMNS that a file does not have are added to it whenever it is opened."""
 
@@ -77,6 +81,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         "memory_limit": MEMORY_LIMIT,
         "threads": min(MAX_THREADS, usable_cores()),
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+        "late_materialization_max_rows": PAGE_ROWS,
     }
     # the engine's own threads are made here
     database = in_the_background(lambda: duckdb.connect(str(path), config=config))

@@ -1,0 +1,222 @@
+"""Keeps the tables of hours (hours.py) as the events are: folds more of them, adds what comes late, makes hours anew.
+
+The stretch that is folded grows at both its ends, a step at a time, each a transaction: forward as events arrive, and
+back until nothing is older, which after an upgrade takes minutes. What arrives later than it happened, and falls into
+the stretch, is added in the transaction that stores it: no hour is folded again for it, however often that happens.
+An erasure and the retention make the hours anew whose events they remove, in their own transaction. Called by the
+store.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import duckdb
+
+from server.storage.hours import MERGED, TELLING, counted, known, new_kinds, new_names, rows_of
+
+LAG_MS = 5_000
+"""Most events are stored within so long; what comes later is added when it comes."""
+
+FOLD_EVENTS = 5_000
+FOLD_PAUSE_MS = 60_000
+"""Folded again after so many events, or after so long when there are fewer."""
+
+MOST_EVENTS, FEW_EVENTS = 20_000, 5_000
+"""Of a step: with more the writer would be away for longer than a batch takes, with fewer there would be many steps."""
+
+MERGE_ROWS, MOST_ROWS = 2_000, 50_000
+"""An hour's rows are added up when so many are new and no fewer than the others; not beyond so many."""
+
+HOUR_MS = 3_600_000
+FIRST_SPAN_MS = 60_000
+_TIME = re.compile(rb'"time"\s*:\s*(-?\d+)')
+
+Connection = duckdb.DuckDBPyConnection
+Stretch = tuple[int, int]
+
+
+class Hours:
+    """What is folded of one open file, and when more is due. For the thread that writes."""
+
+    def __init__(self, database: Connection) -> None:
+        self._database = database
+        self._stretch: Stretch | None = None
+        self._is_known = False
+        self._arrived = FOLD_EVENTS  # since it was last folded; before this process, for all that is known
+        self._folded_ms = 0
+        self._span_ms = FIRST_SPAN_MS
+        self._is_complete = False
+        self._hour_ms = 0
+        self._new_rows = self._merged_rows = 0
+        self._over_ms: int | None = None
+
+    def late(self, events: Sequence[bytes]) -> list[bytes]:
+        """Return which events that are being stored may be in the stretch; `add` is to follow, with these alone."""
+        self._arrived += len(events)
+        stretch = self._known_stretch()
+        if stretch is None:
+            return []
+        since, until = stretch
+        times = [int(each) for each in _TIME.findall(b"\n".join(events))]
+        # a property may have this name as well: then too many are looked at, never too few
+        earliest = min(times) if len(times) >= len(events) else since - 1
+        self._is_complete = self._is_complete and earliest >= since
+        if earliest >= until:
+            return []
+        return [each for each in events if min(map(int, _TIME.findall(each)), default=since) < until]
+
+    def add(self, incoming: str) -> None:
+        """Tell the tables of events that are being stored, inside the transaction that does it."""
+        if self._stretch is not None:
+            _add(self._database, f"({incoming})", *self._stretch)
+
+    def step(self, now_ms: int) -> bool:
+        """Do the next little thing that is due; return False when nothing is."""
+        stretch = self._known_stretch()
+        if self._arrived >= FOLD_EVENTS or (self._arrived and now_ms - self._folded_ms >= FOLD_PAUSE_MS):
+            self._fold_forward(stretch, now_ms)
+        elif self._over_ms is not None:
+            self._merge(self._over_ms)
+            self._over_ms = None
+        elif self._new_rows >= max(MERGE_ROWS, self._merged_rows) and self._new_rows + self._merged_rows <= MOST_ROWS:
+            self._merged_rows, self._new_rows = self._merge(self._hour_ms), 0
+        elif stretch is not None and not self._is_complete:
+            self._fold_back(stretch)
+        else:
+            return False
+        return True
+
+    def _known_stretch(self) -> Stretch | None:
+        """Return what is folded; asked for anew after a fault, which may have come after a commit."""
+        if not self._is_known:
+            self._stretch = _stretch(self._database)
+            self._is_known = True
+        return self._stretch
+
+    def _fold_forward(self, stretch: Stretch | None, now_ms: int) -> None:
+        newest_ms = _one(self._database, "select epoch_ms(max(time)) from events")
+        until = now_ms - LAG_MS if newest_ms is None else min(now_ms - LAG_MS, newest_ms + 1)
+        if stretch is None and newest_ms is not None:
+            self._fold(until, until, (until, until))
+        elif stretch is not None and stretch[1] < until:
+            since = stretch[1]
+            span_ms, _ = self._fitting(since, until - since, -1)
+            self._note(since + span_ms - 1, self._fold(since, since + span_ms, (stretch[0], since + span_ms)))
+            if since + span_ms < until:
+                return
+        self._arrived, self._folded_ms = 0, now_ms
+
+    def _fold_back(self, stretch: Stretch) -> None:
+        oldest_ms = _one(self._database, "select epoch_ms(min(time)) from events")
+        until = stretch[0]
+        self._is_complete = oldest_ms is None or oldest_ms >= until
+        if self._is_complete:
+            return
+        span_ms, events = self._fitting(until, min(self._span_ms, until - oldest_ms), 1)
+        self._fold(until - span_ms, until, (until - span_ms, stretch[1]))
+        self._span_ms = span_ms if events >= FEW_EVENTS else 2 * self._span_ms
+
+    def _fitting(self, edge_ms: int, span_ms: int, sign: int) -> tuple[int, int]:
+        """Return how much of a span after (-1) or before (1) an edge is no more than a step, and how many events."""
+        while True:
+            since, until = sorted((edge_ms, edge_ms - sign * span_ms))
+            events = _one(
+                self._database,
+                "select count(*) from events where time >= epoch_ms($since) and time < epoch_ms($until)",
+                {"since": since, "until": until},
+            )
+            if events <= MOST_EVENTS or span_ms == 1:
+                return span_ms, events
+            span_ms = (span_ms + 1) // 2
+
+    def _fold(self, since: int, until: int, stretch: Stretch) -> int:
+        """Tell the tables of a time, which widens the stretch; return how many rows of visits that made."""
+        self._is_known = False
+        with _transaction(self._database):
+            rows = _add(self._database, "events", since, until)
+            self._database.execute("delete from folded")
+            self._database.execute("insert into folded values (epoch_ms(?), epoch_ms(?))", stretch)
+        self._stretch, self._is_known = stretch, True
+        return rows
+
+    def _note(self, last_ms: int, rows: int) -> None:
+        """Note rows of the hour that is being folded; one that is over is added up once more."""
+        hour_ms = last_ms - last_ms % HOUR_MS
+        if hour_ms != self._hour_ms:
+            if self._new_rows and self._new_rows + self._merged_rows <= MOST_ROWS:
+                self._over_ms = self._hour_ms
+            self._hour_ms, self._new_rows, self._merged_rows = hour_ms, 0, 0
+        self._new_rows += rows
+
+    def _merge(self, hour_ms: int) -> int:
+        """Add up an hour's rows of the same key; return how many rows of visits are left."""
+        with _transaction(self._database):
+            for table in reversed(TELLING):
+                self._database.execute(
+                    f"create or replace temp table merged as select {MERGED[table]} from {table}"  # noqa: S608 - the program's own texts
+                    f" where hour = epoch_ms({hour_ms}) group by all"
+                )
+                self._database.execute(f"delete from {table} where hour = epoch_ms(?)", [hour_ms])  # noqa: S608 - as above
+                rows = _one(self._database, f"insert into {table} from merged")
+            self._database.execute("drop table merged")
+        return int(rows)
+
+
+def fold_anew(database: Connection, hours: Iterable[int]) -> None:
+    """Make the rows of hours anew, after events of theirs were removed, inside the transaction that did it.
+
+    Units:  hours are the instants at which they begin, in milliseconds.
+    """
+    stretch = _stretch(database)
+    if stretch is None:
+        return
+    for hour_ms in sorted(set(hours)):
+        for table in TELLING:
+            database.execute(f"delete from {table} where hour = epoch_ms(?)", [hour_ms])  # noqa: S608 - the program's own texts
+        _add(database, "events", max(hour_ms, stretch[0]), min(hour_ms + HOUR_MS, stretch[1]))
+    # a name may tell of somebody
+    database.execute("delete from names where number not in (select number from name_counts)")
+    database.execute("delete from kinds where kind not in (select kind from visits)")
+
+
+def _stretch(database: Connection) -> Stretch | None:
+    row = database.execute("select epoch_ms(since), epoch_ms(until) from folded").fetchone()
+    return (int(row[0]), int(row[1])) if row else None
+
+
+def _add(database: Connection, source: str, since: int, until: int) -> int:
+    """Add rows for the events of a source in a time; return how many rows of visits that made."""
+    within = f"(select * from {source} where time >= epoch_ms({since}) and time < epoch_ms({until}))"  # noqa: S608 - the program's own texts
+    database.execute(f"create or replace temp table found as {counted(within)}")
+    database.execute(
+        "insert into kinds select (select coalesce(max(kind), 0) from kinds) + row_number() over (), *"  # noqa: S608 - as above
+        f" from ({new_kinds('found')})"
+    )
+    database.execute(
+        "insert into names select (select coalesce(max(number), -1) from names) + row_number() over (), name"  # noqa: S608 - as above
+        f" from ({new_names('found')})"
+    )
+    database.execute(f"create or replace temp table known as {known('found', 'kinds', 'names')}")
+    made = {table: _one(database, f"insert into {table} {rows}") for table, rows in rows_of("known").items()}
+    database.execute("drop table found")
+    database.execute("drop table known")
+    return int(made["visits"])
+
+
+def _one(database: Connection, sql: str, parameters: dict[str, int] | None = None) -> Any:
+    row = database.execute(sql, parameters).fetchone()
+    return row[0] if row else None
+
+
+@contextlib.contextmanager
+def _transaction(database: Connection) -> Iterator[None]:
+    database.execute("begin")
+    try:
+        yield
+        database.execute("commit")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
+            database.execute("rollback")
+        raise
