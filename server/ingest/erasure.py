@@ -105,7 +105,7 @@ class Erasure:
         erased = Erased(tombstones)
         sessions = {
             (each["site"], each["session_id"])
-            for each in (orjson.loads(row.event) for row in rows)
+            for each in (orjson.loads(event) for _, event in rows)
             if each.get("session_id") is not None and erased.covers(each["site"], subjects_of(each), each["time"])
         }
         if sessions:

@@ -24,7 +24,6 @@ from server.identity.signature import is_signed
 from server.ingest.address_policy import keep_ip
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.origins import Origin, Origins
-from server.ingest.queue_file import Record
 from server.ingest.uuid7 import uuid7
 from server.ingest.values import MAX_SHORT_TEXT_LENGTH, clean_properties, clean_text, read_short_text, read_text
 from server.settings import IpPolicy
@@ -59,12 +58,10 @@ class Pipeline:
         return draft
 
 
-def record_of(draft: Draft) -> Record:
+def encode(draft: Draft) -> bytes:
     """Return the stored form of a finished draft: one line of JSON, without the columns that are empty."""
-    event = draft.event
-    event["props"] = draft.props
-    fields = {name: value for name, value in event.items() if value is not None}
-    return Record(event["site"], event["id"], orjson.dumps(fields), fields)
+    draft.event["props"] = draft.props
+    return orjson.dumps({name: value for name, value in draft.event.items() if value is not None})
 
 
 def check_name(pipeline: Pipeline, draft: Draft) -> None:

@@ -45,7 +45,6 @@ from server.errors import Unavailable
 from server.events.model import StoredEvent
 from server.ingest.accounts import QueueCounts, read_counts
 from server.ingest.checkpoints import Checkpoints
-from server.ingest.handing import Handing
 from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue_file import (
     OnEnd,
@@ -84,7 +83,6 @@ class Queue:
         self.is_shared = is_shared
         self._clock = clock
         self._on_commit: Callable[[], None] = lambda: None
-        self._handing: Handing | None = None
         self._pending: deque[Submission] = deque()
         # all there ever were; each is written by one thread: the loop's, the committer's
         self._taken_bytes = 0
@@ -109,12 +107,6 @@ class Queue:
     def on_commit(self, call: Callable[[], None]) -> None:
         """Have this called, from the committer's thread, after every commit."""
         self._on_commit = call
-
-    def hand_over(self) -> Handing | None:
-        """Return where events are from now on once they are committed, None where other processes commit as well."""
-        if not self.is_shared:
-            self._handing = Handing()
-        return self._handing
 
     async def submit(self, submission: Submission) -> list[bool]:
         """Return, once on disk, which records are new (True) and which were there already (False)."""
@@ -194,11 +186,7 @@ class Queue:
         """
         records = [Record(event["site"], event["id"], orjson.dumps(event)) for event in events]
         day = self._clock() // _DAY_MS
-
-        def insert(database: sqlite3.Connection) -> None:
-            insert_records(database, [Submission(records)], day, self.queue_id)
-
-        self.perform(insert)
+        self.perform(lambda database: insert_records(database, [Submission(records)], day, self.queue_id))
 
     def find_origin(self, key: tuple[str, str]) -> bytes | None:
         """Return the remembered origin of a session (site, session id)."""
@@ -275,7 +263,7 @@ class Queue:
         started = perf_counter()
         try:
             database.execute("begin immediate")
-            first, new = insert_records(database, group, day, self.queue_id)
+            insert_records(database, group, day, self.queue_id)
             for submission in group:
                 insert_rest(database, submission, day)
             count_verdicts(database, group)
@@ -299,8 +287,6 @@ class Queue:
             self.commit_events.observe(sum(len(submission.records) for submission in group))
         self.commits += 1
         self._answer(group, None)
-        if new and self._handing is not None:
-            self._handing.put(first, new)
         self._on_commit()
 
     def _answer(self, group: list[Submission], error: Unavailable | None) -> None:

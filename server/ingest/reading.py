@@ -7,21 +7,12 @@ those on the broken page are lost.
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 from zlib import crc32
-
-from server.events.model import StoredEvent
 
 MAX_BATCH_EVENTS = 10_000
 MAX_BATCH_BYTES = 12 * 1024 * 1024
 
-
-class Waiting(NamedTuple):
-    """One event of the queue: its number, one line of JSON, and what decoding it would give, where that is at hand."""
-
-    seq: int
-    event: bytes
-    fields: StoredEvent | None = None
+Waiting = tuple[int, bytes]
 
 
 class Damaged(Exception):
@@ -43,9 +34,9 @@ def read_waiting(
     rows: list[Waiting] = []
     size_bytes = 0
     try:
-        for row in _rows(database, position, last_seq):
-            rows.append(row)
-            size_bytes += len(row.event)
+        for seq, event in _rows(database, position, last_seq):
+            rows.append((seq, event))
+            size_bytes += len(event)
             if len(rows) == MAX_BATCH_EVENTS or size_bytes > MAX_BATCH_BYTES:
                 return rows, True
     except Damaged:
@@ -68,10 +59,10 @@ def read_moved(
         except Damaged as damaged:
             position = damaged.seq
             continue
-        rows = [row for row in rows if row.seq <= stored]
+        rows = [row for row in rows if row[0] <= stored]
         if not rows:
             return
-        position = rows[-1].seq
+        position = rows[-1][0]
         yield rows
 
 
@@ -107,4 +98,4 @@ def _checked(seq: int, event: bytes, crc: int | None) -> Waiting:
     """Return a row as it was accepted. Shape: crc is None for what an earlier version accepted. Errors: Damaged."""
     if crc is not None and crc32(event) != crc:
         raise Damaged(seq, event, "The event is not what was accepted: its check sum differs.")
-    return Waiting(seq, event)
+    return seq, event

@@ -14,7 +14,7 @@ from server.ingest.address_policy import scrub_payload
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.limits import Limits
 from server.ingest.live import Live
-from server.ingest.pipeline import Pipeline, record_of
+from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
 from server.ingest.queue_file import NewOrigin, OnEnd, Record, Submission
 from server.ingest.rejected import RejectedEvent
@@ -135,7 +135,7 @@ class Receiver:
                 continue
             found.origins += [(*row, len(found.records)) for row in pipeline.origins.take_new()]
             found.drafts.append(draft)
-            found.records.append(record_of(draft))
+            found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:
                 found.warnings += list_warnings(index, draft.corrections)
         found.submission = Submission(found.records, found.refusals, found.origins)

@@ -20,7 +20,7 @@ import orjson
 
 from server.errors import EventRejected
 from server.events.model import Source
-from server.ingest.pipeline import Pipeline, record_of
+from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission, add_count
 from server.ingest.replay_context import decode_context
@@ -86,7 +86,7 @@ class Replayer:
             # one made anew at each replay would let two replays at once store it twice
             raw["id"] = self._id_of(row)
         draft = self.pipeline.run(beacon, raw)
-        return record_of(draft)
+        return Record(draft.event["site"], draft.event["id"], encode(draft))
 
     def _id_of(self, row: Row) -> str:
         digest = hashlib.sha256(f"{self.queue.queue_id}/{row['seq']}".encode()).digest()

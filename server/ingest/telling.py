@@ -62,8 +62,8 @@ class Telling:
         for start in range(0, len(rows), SLICE_ROWS):
             part = rows[start : start + SLICE_ROWS]
             events = self._events_of(part)
-            self._tell_people(events, part[-1].seq)
-            self._tell_outbox(events, part[-1].seq)
+            self._tell_people(events, part[-1][0])
+            self._tell_outbox(events, part[-1][0])
         self._has_gaps = False
 
     def catch_up(self, stored: int) -> None:
@@ -102,7 +102,7 @@ class Telling:
     def _replay(self, position: int, stored: int, tell: Callable[[Events, int], None]) -> None:
         """Tell one of them what is between its position and the store's."""
         for rows in read_moved(self._database, position, stored, self._queue.last_seq):
-            tell(self._events_of(rows), rows[-1].seq)
+            tell(self._events_of(rows), rows[-1][0])
 
     def _tell_people(self, events: Events, position: int) -> None:
         people = self._people
@@ -152,7 +152,7 @@ class Telling:
 
     def _events_of(self, rows: Sequence[Waiting]) -> Events:
         """Return the rows' events with their numbers; where there may be gaps, those that the store has."""
-        events = [(seq, fields or orjson.loads(event)) for seq, event, fields in rows]
+        events = [(seq, orjson.loads(event)) for seq, event in rows]
         if not self._has_gaps:
             return events
         sql = "select site, id from events where id in (select unnest($ids))"

@@ -23,7 +23,6 @@ from server.ingest.accounts import received_ms
 from server.ingest.asked import Asked, FindIds, Ids
 from server.ingest.erasure import Erasure
 from server.ingest.expiry import expire_ids, forget_old
-from server.ingest.handing import Handing
 from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
 from server.ingest.queue_file import add_count, forget_stored, open_database, set_aside
@@ -82,7 +81,6 @@ class Writer:
         self._retention_days = retention_days
         self._poll_s = SHARED_POLL_S if queue.is_shared else POLL_S
         self._database = open_database(path)
-        self._handing: Handing | None = None
         self._telling = Telling(followers or Followers(), queue, store, self._database)
         self._position = -1
         self._told = -1
@@ -101,7 +99,6 @@ class Writer:
     def start(self) -> None:
         """Start moving; what an earlier process left in the queue comes first."""
         self._queue.on_commit(self._wake.set)
-        self._handing = self._queue.hand_over()
         self._wake.set()
         self._thread.start()
 
@@ -190,9 +187,9 @@ class Writer:
             self._erasure.forget_moved(self._database, self._position)
             self._forget(self._position)  # moved by a process that died before it could say so here
         try:
-            rows, is_full = self._next_rows()
+            rows, is_full = read_waiting(self._database, self._position, self._queue.last_seq)
         except Damaged as damaged:
-            self._set_aside(Waiting(damaged.seq, damaged.event), "damaged", str(damaged))
+            self._set_aside((damaged.seq, damaged.event), "damaged", str(damaged))
             self._told = self._position
             return True
         if not rows:
@@ -203,23 +200,15 @@ class Writer:
         self._forget(self._position)
         return is_full
 
-    def _next_rows(self) -> tuple[list[Waiting], bool]:
-        """Return the next rows, and whether there may be more. Errors: Damaged, sqlite3.OperationalError."""
-        if self._handing is not None:
-            rows, is_more = self._handing.take(self._position)
-            if rows:
-                return rows, is_more
-        return read_waiting(self._database, self._position, self._queue.last_seq)
-
     def _append(self, rows: Sequence[Waiting]) -> None:
         """Add rows to the store and tell them; halve what it refuses until the one bad event is alone.
 
         Told at once, because the queue forgets what is in front of an event that is set aside.
         """
-        last = rows[-1].seq
+        last = rows[-1][0]
         started = time.perf_counter()
         try:
-            erased = self._store.append([row.event for row in rows], self._queue.queue_id, last)
+            erased = self._store.append([event for _, event in rows], self._queue.queue_id, last)
         except StoreRefused as error:
             if len(rows) == 1:
                 self._set_aside(rows[0], "store_refused", str(error))
@@ -238,12 +227,12 @@ class Writer:
         state.stored += len(rows)
         state.batch_events.observe(len(rows))
         state.batch_seconds.observe(time.perf_counter() - started)
-        if (received := received_ms(rows[0].event)) is not None:
+        if (received := received_ms(rows[0][1])) is not None:
             state.lag_ms = self._clock() - received
 
     def _set_aside(self, row: Waiting, code: str, reason: str) -> None:
         """Move one event into `rejected`. Errors: Unavailable, and then it is still where it was."""
-        seq, event, _ = row
+        seq, event = row
         fields = _fields_of(event)
         rejected = RejectedEvent(
             received_ms=self._receipt_of(event),

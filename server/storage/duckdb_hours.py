@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from server.storage.hours import MERGED, TELLING, counted, known, new_kinds, new_names, rows_of
+from server.storage.hours import HOUR, MERGED, TELLING, counted, known, new_kinds, new_names, rows_of
 
 LAG_MS = 5_000
 """Most events are stored within so long; what comes later is added when it comes."""
@@ -169,12 +169,19 @@ def fold_anew(database: Connection, hours: Iterable[int]) -> None:
 
     Units:  hours are the instants at which they begin, in milliseconds.
     """
-    stretch = _stretch(database)
-    if stretch is None:
+    stretch, touched = _stretch(database), sorted(set(hours))
+    if stretch is None or not touched:
         return
-    for hour_ms in sorted(set(hours)):
-        for table in TELLING:
-            database.execute(f"delete from {table} where hour = epoch_ms(?)", [hour_ms])  # noqa: S608 - the program's own texts
+    for table in TELLING:
+        database.execute(f"delete from {table} where epoch_ms(hour) in (select unnest(?))", [touched])  # noqa: S608 - the program's own texts
+    # of the hours that a retention takes hardly any has events left, and there may be years of them
+    left = database.execute(
+        f"select distinct epoch_ms({HOUR}) as left_ms from events"  # noqa: S608 - as above
+        f" where time >= epoch_ms({touched[0]}) and time < epoch_ms({touched[-1] + HOUR_MS})"
+        " and left_ms in (select unnest(?))",
+        [touched],
+    ).fetchall()
+    for (hour_ms,) in left:
         _add(database, "events", max(hour_ms, stretch[0]), min(hour_ms + HOUR_MS, stretch[1]))
     # a name may tell of somebody
     database.execute("delete from names where number not in (select number from name_counts)")
