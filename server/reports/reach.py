@@ -10,8 +10,7 @@ from typing import Any
 
 from server.reports.filters import Filter
 from server.storage.base import Ask
-
-HOUR_MS = 3_600_000
+from server.storage.hours import HOUR_MS, STRETCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ def reach_of(ask: Ask, wanted: Filter) -> Reach | None:
     Shape:  of the filter only the period counts. The stretch's own ends need not be whole hours: its rows tell of no
             more than the stretch.
     """
-    rows = ask("select epoch_ms(since), epoch_ms(until) from folded", {})
+    rows = ask(STRETCH, {})
     if not rows:
         return None
     (since, until), asked_since, asked_until = rows[0], wanted.since_ms, wanted.until_ms

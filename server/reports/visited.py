@@ -6,8 +6,8 @@ An event's visitor is in no order that would tell the engine where to look; its 
 from collections.abc import Iterator
 
 from server.reports.filters import Filter
-from server.reports.reach import HOUR_MS
 from server.storage.base import Ask
+from server.storage.hours import HOUR_MS, STRETCH
 
 MOST_LOOKS = 16
 """More hours take as long as all of the events (measured: 4 ms each, 80 ms for 10 million events)."""
@@ -26,7 +26,7 @@ def stretches(ask: Ask, wanted: Filter) -> Iterator[str]:
     Shape:  nothing that is wanted and left out by a clause is newer than what it has. So the newest events of one are
             the newest of all, as long as there are as many as are looked for.
     """
-    rows = [] if wanted.visitor_id is None else ask("select epoch_ms(since), epoch_ms(until) from folded", {})
+    rows = [] if wanted.visitor_id is None else ask(STRETCH, {})
     if rows:
         since_ms, until_ms = rows[0]
         looks = [f"time >= epoch_ms({until_ms})", *(_within(each) for each in _hours(ask, wanted))]

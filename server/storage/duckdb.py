@@ -22,7 +22,7 @@ from server.errors import Unavailable
 from server.events.model import COLUMNS
 from server.storage.base import Ask, BeforeErased, Row, StoreRefused
 from server.storage.duckdb_erasure import delete_before, erase_events, keep_condition, known_tombstones, rewrite
-from server.storage.duckdb_file import log_path, open_file
+from server.storage.duckdb_file import log_path, open_file, transaction
 from server.storage.duckdb_hours import Hours
 from server.storage.files import copy_file
 from server.storage.gate import Gate
@@ -73,19 +73,15 @@ class DuckDBStore:
         """Add events and record the queue's position, both or neither; return how many were left out as erased."""
         with self._writing:
             database = self._opened()
-            self._incoming.write_bytes(b"\n".join(events))
-            database.execute("begin")
+            lines = b"\n".join(events)
+            self._incoming.write_bytes(lines)
             try:
-                row = database.execute(f"insert into events ({_NAMES}) {self._kept}").fetchone()
-                self._tell_hours(events)
-                database.execute("insert or replace into progress values (?, ?)", [queue_id, position])
-                database.execute("commit")
-            except duckdb.Error as error:
-                with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
-                    database.execute("rollback")
-                if isinstance(error, _REFUSALS):
-                    raise StoreRefused(str(error)) from error
-                raise
+                with transaction(database):
+                    row = database.execute(f"insert into events ({_NAMES}) {self._kept}").fetchone()
+                    self._tell_hours(events, lines)
+                    database.execute("insert or replace into progress values (?, ?)", [queue_id, position])
+            except _REFUSALS as error:
+                raise StoreRefused(str(error)) from error
             finally:
                 self._incoming.unlink(missing_ok=True)
             return len(events) - int(row[0]) if row else 0
@@ -178,8 +174,8 @@ class DuckDBStore:
         with self._writing, self._gate.alone(CLOSE_PATIENCE_S):
             self._close()
 
-    def _tell_hours(self, events: Sequence[bytes]) -> None:
-        if self._hours is not None and (late := self._hours.late(events)):
+    def _tell_hours(self, events: Sequence[bytes], lines: bytes) -> None:
+        if self._hours is not None and (late := self._hours.late(events, lines)):
             self._incoming.write_bytes(b"\n".join(late))
             self._hours.add(self._kept)
 

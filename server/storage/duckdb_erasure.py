@@ -1,6 +1,5 @@
 """Erasing in DuckDB: rows, what would bring them back, and the bytes that a deletion leaves. Called by the store."""
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import duckdb
 
 from server.events.model import COLUMNS
 from server.storage.base import BeforeErased, ErasedEvent
-from server.storage.duckdb_file import remove_file
+from server.storage.duckdb_file import remove_file, transaction
 from server.storage.duckdb_hours import fold_anew
 from server.storage.hours import HOUR
 from server.storage.tombstones import MERGE, Tombstone
@@ -43,8 +42,7 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
     """
     removed: list[ErasedEvent] = []
     hours: set[int] = set()
-    database.execute("begin")
-    try:
+    with transaction(database):
         for each in tombstones:
             database.execute(
                 f"insert into erased ({', '.join(_STONE_COLUMNS)}) values (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - these names
@@ -59,11 +57,6 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
             hours |= {hour for *_, hour in rows}
         fold_anew(database, hours)
         before(removed)
-        database.execute("commit")
-    except BaseException:
-        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
-            database.execute("rollback")
-        raise
     return len(removed)
 
 
@@ -75,8 +68,7 @@ def delete_before(database: duckdb.DuckDBPyConnection, time_ms: int, kept: str) 
     """
     names = ", ".join(f'"{name}"' for name in COLUMNS)
     same = " and ".join(f'kept."{name}" is not distinct from events."{name}"' for name in COLUMNS if name != "props")
-    database.execute("begin")
-    try:
+    with transaction(database):
         database.execute(f"create or replace temp table kept as {kept}")
         going = f"time < epoch_ms({time_ms}) and not exists (select 1 from kept where {same})"  # noqa: S608 - columns are the program's own
         hours = database.execute(f"select distinct epoch_ms({HOUR}) from events where {going}").fetchall()  # noqa: S608 - as above
@@ -87,11 +79,6 @@ def delete_before(database: duckdb.DuckDBPyConnection, time_ms: int, kept: str) 
         ).fetchall()
         database.execute("drop table kept")
         fold_anew(database, (hour for (hour,) in hours + added))
-        database.execute("commit")
-    except BaseException:
-        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
-            database.execute("rollback")
-        raise
     return (int(deleted[0]) if deleted else 0) - len(added)
 
 

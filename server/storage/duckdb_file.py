@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ def open_file(path: Path, steps: tuple[Step, ...] = STEPS) -> duckdb.DuckDBPyCon
     return database
 
 
+@contextlib.contextmanager
+def transaction(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what is done inside, all or nothing. Errors: whatever is raised inside, duckdb.Error."""
+    database.execute("begin")
+    try:
+        yield
+        database.execute("commit")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
+            database.execute("rollback")
+        raise
+
+
 def log_path(path: Path) -> Path:
     """Return where DuckDB keeps the log of a file."""
     return path.with_name(path.name + ".wal")
@@ -109,8 +123,7 @@ def _bring_to_date(database: duckdb.DuckDBPyConnection, version: int, steps: tup
     missing = [name for name in COLUMNS if name not in found] if found else []
     if version == len(steps) and not missing:
         return
-    database.execute("begin")
-    try:
+    with transaction(database):
         for step in steps[version:]:
             for statement in step:
                 database.execute(statement)
@@ -119,11 +132,6 @@ def _bring_to_date(database: duckdb.DuckDBPyConnection, version: int, steps: tup
         if version < len(steps):
             database.execute("delete from format")
             database.execute("insert into format values (?)", [len(steps)])
-        database.execute("commit")
-    except BaseException:
-        with contextlib.suppress(duckdb.Error):  # a failed commit has ended the transaction already
-            database.execute("rollback")
-        raise
 
 
 def _copy_closed(path: Path, copy: Path) -> None:

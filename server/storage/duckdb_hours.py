@@ -7,14 +7,14 @@ An erasure and the retention make the hours anew whose events they remove, in th
 store.
 """
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
 
-from server.storage.hours import HOUR, MERGED, TELLING, counted, known, new_kinds, new_names, rows_of
+from server.storage.duckdb_file import transaction
+from server.storage.hours import HOUR, HOUR_MS, MERGED, STRETCH, TELLING, counted, known, new_kinds, new_names, rows_of
 
 LAG_MS = 5_000
 """Most events are stored within so long; what comes later is added when it comes."""
@@ -29,7 +29,6 @@ MOST_EVENTS, FEW_EVENTS = 20_000, 5_000
 MERGE_ROWS, MOST_ROWS = 2_000, 50_000
 """An hour's rows are added up when so many are new and no fewer than the others; not beyond so many."""
 
-HOUR_MS = 3_600_000
 FIRST_SPAN_MS = 60_000
 _TIME = re.compile(rb'"time"\s*:\s*(-?\d+)')
 
@@ -52,14 +51,17 @@ class Hours:
         self._new_rows = self._merged_rows = 0
         self._over_ms: int | None = None
 
-    def late(self, events: Sequence[bytes]) -> list[bytes]:
-        """Return which events that are being stored may be in the stretch; `add` is to follow, with these alone."""
+    def late(self, events: Sequence[bytes], lines: bytes) -> list[bytes]:
+        """Return which events that are being stored may be in the stretch; `add` is to follow, with these alone.
+
+        Shape:  lines are the same events, one after another.
+        """
         self._arrived += len(events)
         stretch = self._known_stretch()
         if stretch is None:
             return []
         since, until = stretch
-        times = [int(each) for each in _TIME.findall(b"\n".join(events))]
+        times = [int(each) for each in _TIME.findall(lines)]
         # a property may have this name as well: then too many are looked at, never too few
         earliest = min(times) if len(times) >= len(events) else since - 1
         self._is_complete = self._is_complete and earliest >= since
@@ -134,7 +136,7 @@ class Hours:
     def _fold(self, since: int, until: int, stretch: Stretch) -> int:
         """Tell the tables of a time, which widens the stretch; return how many rows of visits that made."""
         self._is_known = False
-        with _transaction(self._database):
+        with transaction(self._database):
             rows = _add(self._database, "events", since, until)
             self._database.execute("delete from folded")
             self._database.execute("insert into folded values (epoch_ms(?), epoch_ms(?))", stretch)
@@ -152,7 +154,7 @@ class Hours:
 
     def _merge(self, hour_ms: int) -> int:
         """Add up an hour's rows of the same key; return how many rows of visits are left."""
-        with _transaction(self._database):
+        with transaction(self._database):
             for table in reversed(TELLING):
                 self._database.execute(
                     f"create or replace temp table merged as select {MERGED[table]} from {table}"  # noqa: S608 - the program's own texts
@@ -189,7 +191,7 @@ def fold_anew(database: Connection, hours: Iterable[int]) -> None:
 
 
 def _stretch(database: Connection) -> Stretch | None:
-    row = database.execute("select epoch_ms(since), epoch_ms(until) from folded").fetchone()
+    row = database.execute(STRETCH).fetchone()
     return (int(row[0]), int(row[1])) if row else None
 
 
@@ -215,15 +217,3 @@ def _add(database: Connection, source: str, since: int, until: int) -> int:
 def _one(database: Connection, sql: str, parameters: dict[str, int] | None = None) -> Any:
     row = database.execute(sql, parameters).fetchone()
     return row[0] if row else None
-
-
-@contextlib.contextmanager
-def _transaction(database: Connection) -> Iterator[None]:
-    database.execute("begin")
-    try:
-        yield
-        database.execute("commit")
-    except BaseException:
-        with contextlib.suppress(duckdb.Error):  # a failed commit has ended it already
-            database.execute("rollback")
-        raise

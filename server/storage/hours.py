@@ -27,6 +27,9 @@ KEPT = ("browser", "os", "device_type", "source")
 
 MASK_BITS = 64
 HOUR = "date_trunc('hour', time)"
+HOUR_MS = 3_600_000
+STRETCH = "select epoch_ms(since), epoch_ms(until) from folded"
+"""The question for what is folded: one row, or none."""
 READ = ", ".join(("time", "site", "visitor_id", *KEPT, "bot", "name", "utm_source", "referrer_domain", "channel"))
 """The columns of events that the tables are made of."""
 

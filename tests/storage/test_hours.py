@@ -121,6 +121,30 @@ def test_what_is_refused_leaves_no_rows(store: DuckDBStore) -> None:
     assert counts(store) == [(0, UUID, 1), (1, UUID, 1)]
 
 
+def test_a_full_disk_between_events_and_tables_leaves_neither_and_stops_nothing(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(store, line(START), line(START + HOUR))
+    fold(store, START + 2 * HOUR)
+    written: list[bytes] = []
+
+    def write_bytes(path: Path, content: bytes) -> int:
+        written.append(content)
+        if len(written) > 1:
+            raise OSError("No space left on device")
+        return write(path, content)
+
+    write = Path.write_bytes
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        with pytest.raises(OSError, match="No space"):
+            append(store, line(START + 1))
+    assert counts(store) == [(0, UUID, 1), (1, UUID, 1)]
+    append(store, line(START + 1))
+    assert counts(store) == [(0, UUID, 2), (1, UUID, 1)]
+    assert store.query("select count(*) from events", {}) == [(3,)]
+
+
 def test_late_events_of_the_erased_stay_out(store: DuckDBStore) -> None:
     append(store, line(START), line(START + HOUR, visitor_id="other"))
     fold(store, START + 2 * HOUR)
