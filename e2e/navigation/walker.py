@@ -8,20 +8,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from e2e.driven import click, hide, show, wait_for, wait_until
+from e2e.driven import click, flush, hide, show, wait_for, wait_until
 from e2e.navigation.site import Site
 from e2e.navigation.table import Navigation
 
 _BRIEFLY_S = 0.03
 _HERE = "return location.href === arguments[0] && document.readyState === 'complete'"
-# a view that is still to be told must not wait for the next page; one too many must have had its chance
-_SETTLE = """
-const done = arguments[0];
-setTimeout(() => {
-  const running = document.tracker || window.tracker;
-  if (running && running.version) running.flush().then(() => done(true)); else done(false);
-}, 150);
-"""
+_SETTLE_S = 0.15  # one view too many must have had its chance
+_HAS_TRACKER = "return !!(document.tracker || window.tracker || {}).version"
 
 
 class Walker:
@@ -38,8 +32,10 @@ class Walker:
         for step in row.steps:
             verb, _, what = step.partition(" ")
             getattr(self, f"_{verb}")(*([what] if what else []))
-        if not self._driver.execute_async_script(_SETTLE):
+        time.sleep(_SETTLE_S)
+        if not self._driver.execute_script(_HAS_TRACKER):
             raise AssertionError("the last page has no tracker that could be flushed")
+        flush(self._driver)
 
     def _url(self, path: str) -> str:
         return self._root + path.removeprefix("/")
