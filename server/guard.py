@@ -31,8 +31,10 @@ CROWDED_SHARE = 0.75
 CROWDED_HEAD_S = 2.0
 HEAD_SHARE = 1 / 3  # of the time that a body has: nobody needs ten seconds for a few lines
 ANSWER_S = 30.0
-IDLE_S = 5
-"""How long a connection is kept for its next request; on the ASGI way uvicorn has a timer of its own for that."""
+IDLE_S = 130
+"""How long a connection is kept for its next request; on the ASGI way uvicorn has a timer of its own for that. Longer
+than proxies keep theirs (nginx 60 s, Traefik 90 s, Caddy 120 s by default): a POST that meets a connection which was
+closed at this moment is not sent again by all of them."""
 RETRY_AFTER_S = 1
 MAX_UNFINISHED_BYTES = 64 * 1024 * 1024
 RESERVED_FILES = 256
