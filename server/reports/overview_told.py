@@ -46,6 +46,19 @@ shown as materialized (
 ),
 visitors as materialized (
     select {ids}, bit_or(mask) as mask, count(*) as kinds from shown where {is_known} group by all
+),
+named as materialized (
+    select number, all_names.name, is_bot, sum(events)::bigint as events from (
+        select number, is_bot, events from name_counts where {told}
+        union all select number, is_bot, events from known
+    ) join all_names using (number) group by all
+),
+top as materialized (
+    select number, name, sum(events)::bigint as events from named where is_bot <= $with_bots
+    group by all order by events desc, name limit $limit
+),
+top_bits as (
+    select number // {mask_bits} as block, bit_or(1::ubigint << (number % {mask_bits})) as bits from top group by block
 )
 select 'kind' as what, kind as number, null::ubigint as mask, [{kept}] as texts, null::bigint[] as kinds,
     events, visitors
@@ -58,20 +71,24 @@ union all select 'several', null, null, null, kinds, 0, count(*) from (
             and shown.visitor_text is not distinct from many.visitor_text
     group by many.visitor_uuid, many.visitor_text
 ) group by kinds
-union all select 'mask', 0, mask, null, null, 0, count(*) from visitors group by mask
+union all select 'mask', 0, mask, null, null, 0, count(*) from (
+    select mask & (select bits from top_bits where block = 0) as mask from visitors
+) group by mask
 union all select 'mask', block, mask, null, null, 0, count(*) from (
-    select {ids}, block, bit_or(mask) as mask from rows where has_visitor and block > 0 and {is_known} group by all
+    select {ids}, block, bit_or(mask & bits) as mask from rows join top_bits using (block)
+    where has_visitor and block > 0 and {is_known} group by all
 ) group by block, mask
-union all select if(is_bot, 'bot', 'person'), number, null, [name], null, sum(events)::bigint, 0 from (
-    select number, is_bot, events from name_counts where {told}
-    union all select number, is_bot, events from known
-) join all_names using (number) group by number, all_names.name, is_bot
-union all select 'arrival', null, null, [traffic_source], null, sum(events)::bigint,
-    count(distinct visitor_uuid) filter (where has_visitor) + count(distinct visitor_text) filter (where has_visitor)
-from (
-    select {ids}, kind, traffic_source, events from arrivals where {told}
-    union all select {ids}, kind, traffic_source, events from ({edge_arrivals})
-) join asked using (kind) group by traffic_source
+union all select 'name', number, null, [name], null, events, 0 from top
+union all select if(is_bot, 'bot', 'person'), null, null, null, null, sum(events)::bigint, 0 from named group by is_bot
+union all (
+    select 'arrival', null, null, [traffic_source], null, sum(events)::bigint as events,
+        count(distinct visitor_uuid) filter (where has_visitor)
+        + count(distinct visitor_text) filter (where has_visitor)
+    from (
+        select {ids}, kind, traffic_source, events from arrivals where {told}
+        union all select {ids}, kind, traffic_source, events from ({edge_arrivals})
+    ) join asked using (kind) group by traffic_source order by events desc, traffic_source limit $limit
+)
 """
 
 TOTAL, BOTS = "total", "bots"
@@ -94,23 +111,23 @@ def told_overview(ask: Ask, reach: Reach, wanted: Filter, limit: int, *, with_bo
         ids=_IDS,
         is_known=_IS_KNOWN,
         kept=", ".join(KEPT),
+        mask_bits=MASK_BITS,
         told=told,
     )
     found: dict[str, list[Row]] = defaultdict(list)
-    for what, *row in ask(sql, {**parameters, **hours, "with_bots": with_bots}):
+    for what, *row in ask(sql, {**parameters, **hours, "with_bots": with_bots, "limit": limit}):
         found[what].append(tuple(row))
-    shown = found["person"] + (found["bot"] if with_bots else [])
-    names = _names(shown, found["mask"])
     cards = {
-        "name": names,
+        "name": _names(found["name"], found["mask"]),
         "traffic_source": {texts[0]: [events, visitors] for _, _, texts, _, events, visitors in found["arrival"]},
         **{card: _kept(place, found["kind"], found["several"]) for place, card in enumerate(KEPT)},
     }
     visitors = sum(row[-1] for row in found["mask"] if row[0] == 0)
+    by_bots, by_persons = (sum(row[-2] for row in found[who]) for who in ("bot", "person"))
     return [
         *((card, value, *counts) for card, values in cards.items() for value, counts in _largest(values, limit)),
-        (TOTAL, None, sum(events for events, _ in names.values()), visitors),
-        (BOTS, None, sum(row[-2] for row in found["bot"]), 0),
+        (TOTAL, None, by_persons + by_bots * with_bots, visitors),
+        (BOTS, None, by_bots, 0),
     ]
 
 
@@ -119,7 +136,7 @@ def _largest(values: Counts, limit: int) -> list[tuple[Any, list[int]]]:
     return heapq.nsmallest(limit, values.items(), lambda each: (-each[1][0], each[0] is None, each[0]))
 
 
-def _names(shown: Sequence[Row], masks: Sequence[Row]) -> Counts:
+def _names(names: Sequence[Row], masks: Sequence[Row]) -> Counts:
     visitors: Counter[int] = Counter()
     for block, mask, *_, count in masks:
         rest = mask or 0
@@ -127,10 +144,7 @@ def _names(shown: Sequence[Row], masks: Sequence[Row]) -> Counts:
             bit = rest & -rest
             visitors[block * MASK_BITS + bit.bit_length() - 1] += count
             rest ^= bit
-    counts: Counts = {}
-    for number, _, texts, _, events, _ in shown:
-        counts.setdefault(texts[0], [0, visitors[number]])[0] += events
-    return counts
+    return {texts[0]: [events, visitors[number]] for number, _, texts, _, events, _ in names}
 
 
 def _kept(place: int, kinds: Sequence[Row], several: Sequence[Row]) -> Counts:

@@ -42,6 +42,7 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
     """
     removed: list[ErasedEvent] = []
     hours: set[int] = set()
+    visitors: set[str | None] = set()
     with transaction(database):
         for each in tombstones:
             database.execute(
@@ -51,11 +52,13 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
         for salt in {each.salt for each in tombstones}:
             condition = _is_erased("events", salt)
             rows = database.execute(
-                f"delete from events where {condition} returning site, session_id, epoch_ms({HOUR})"  # noqa: S608 - the program's own texts
+                f"delete from events where {condition} returning site, session_id, epoch_ms({HOUR}), visitor_id"  # noqa: S608 - the program's own texts
             ).fetchall()
-            removed += [ErasedEvent(*row) for *row, _ in rows]
-            hours |= {hour for *_, hour in rows}
-        fold_anew(database, hours)
+            for site, session_id, hour, visitor in rows:
+                removed.append(ErasedEvent(site, session_id))
+                hours.add(hour)
+                visitors.add(visitor)
+        fold_anew(database, hours, visitors)
         before(removed)
     return len(removed)
 

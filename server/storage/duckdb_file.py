@@ -97,8 +97,12 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "late_materialization_max_rows": PAGE_ROWS,
     }
+    # what does not fit into memory goes there; a process that was killed leaves it, with people who may be erased since
+    left_over = list(path.with_name(path.name + ".tmp").glob("*"))
     # the engine's own threads are made here
     database = in_the_background(lambda: duckdb.connect(str(path), config=config))
+    for each in left_over:  # now that the file is ours, whoever made them has ended
+        each.unlink(missing_ok=True)
     # an event's own zone is UTC; the session's must not shift it
     database.execute("set timezone = 'UTC'")
     return database

@@ -14,7 +14,21 @@ from typing import Any
 import duckdb
 
 from server.storage.duckdb_file import transaction
-from server.storage.hours import HOUR, HOUR_MS, MERGED, STRETCH, TELLING, counted, known, new_kinds, new_names, rows_of
+from server.storage.hours import (
+    HOUR,
+    HOUR_MS,
+    MERGED,
+    NOT_OPERATIONS,
+    STRETCH,
+    TELLING,
+    VISITOR_AS_KEPT,
+    counted,
+    known,
+    names_counted,
+    new_kinds,
+    new_names,
+    rows_of,
+)
 
 LAG_MS = 5_000
 """Most events are stored within so long; what comes later is added when it comes."""
@@ -137,7 +151,7 @@ class Hours:
         """Tell the tables of a time, which widens the stretch; return how many rows of visits that made."""
         self._is_known = False
         with transaction(self._database):
-            rows = _add(self._database, "events", since, until)
+            rows = _add(self._database, "events", since, until)["visits"]
             self._database.execute("delete from folded")
             self._database.execute("insert into folded values (epoch_ms(?), epoch_ms(?))", stretch)
         self._stretch, self._is_known = stretch, True
@@ -166,25 +180,41 @@ class Hours:
         return int(rows)
 
 
-def fold_anew(database: Connection, hours: Iterable[int]) -> None:
+def fold_anew(database: Connection, hours: Iterable[int], visitors: Iterable[str | None] | None = None) -> None:
     """Make the rows of hours anew, after events of theirs were removed, inside the transaction that did it.
 
+    Shape:  visitors are those whose events they were, None for events of nobody; when left out, anybody's. Others' rows
+            of visits and arrivals stay then: all of the hours at once would be more than the engine may have.
     Units:  hours are the instants at which they begin, in milliseconds.
     """
     stretch, touched = _stretch(database), sorted(set(hours))
     if stretch is None or not touched:
         return
-    for table in TELLING:
-        database.execute(f"delete from {table} where epoch_ms(hour) in (select unnest(?))", [touched])  # noqa: S608 - the program's own texts
-    # of the hours that a retention takes hardly any has events left, and there may be years of them
-    left = database.execute(
-        f"select distinct epoch_ms({HOUR}) as left_ms from events"  # noqa: S608 - as above
-        f" where time >= epoch_ms({touched[0]}) and time < epoch_ms({touched[-1] + HOUR_MS})"
-        " and left_ms in (select unnest(?))",
-        [touched],
-    ).fetchall()
-    for (hour_ms,) in left:
-        _add(database, "events", max(hour_ms, stretch[0]), min(hour_ms + HOUR_MS, stretch[1]))
+    database.execute("create or replace temp table touched as select epoch_ms(unnest(?::bigint[])) as hour", [touched])
+    since, until = max(touched[0], stretch[0]), min(touched[-1] + HOUR_MS, stretch[1])
+    left = f"(select * from events where {HOUR} in (from touched))"  # noqa: S608 - the program's own texts
+    if visitors is None:
+        for table in TELLING:
+            database.execute(f"delete from {table} where hour in (from touched)")  # noqa: S608 - as above
+        _add(database, left, since, until)
+    else:
+        database.execute(
+            f"create or replace temp table gone as select visitor_id, {VISITOR_AS_KEPT}"  # noqa: S608 - as above
+            " from (select distinct unnest(?::varchar[]) as visitor_id)",
+            [list(visitors)],
+        )
+        for table in ("visits", "arrivals"):
+            database.execute(
+                f"delete from {table} where hour in (from touched) and exists (select 1 from gone"  # noqa: S608 - as above
+                f" where gone.visitor_uuid is not distinct from {table}.visitor_uuid"
+                f" and gone.visitor_text is not distinct from {table}.visitor_text)"
+            )
+        database.execute("delete from name_counts where hour in (from touched)")
+        theirs = "exists (select 1 from gone where gone.visitor_id is not distinct from events.visitor_id)"
+        _add(database, f"(from {left} as events where {theirs})", since, until, ("visits", "arrivals"))
+        _add_names(database, left, since, until)
+        database.execute("drop table gone")
+    database.execute("drop table touched")
     # a name may tell of somebody
     database.execute("delete from names where number not in (select number from name_counts)")
     database.execute("delete from kinds where kind not in (select kind from visits)")
@@ -195,23 +225,38 @@ def _stretch(database: Connection) -> Stretch | None:
     return (int(row[0]), int(row[1])) if row else None
 
 
-def _add(database: Connection, source: str, since: int, until: int) -> int:
-    """Add rows for the events of a source in a time; return how many rows of visits that made."""
-    within = f"(select * from {source} where time >= epoch_ms({since}) and time < epoch_ms({until}))"  # noqa: S608 - the program's own texts
-    database.execute(f"create or replace temp table found as {counted(within)}")
+def _add(database: Connection, source: str, since: int, until: int, tables: Iterable[str] = TELLING) -> dict[str, int]:
+    """Add rows for the events of a source in a time; return how many that made in each table."""
+    database.execute(f"create or replace temp table found as {counted(_within(source, since, until))}")
     database.execute(
-        "insert into kinds select (select coalesce(max(kind), 0) from kinds) + row_number() over (), *"  # noqa: S608 - as above
+        "insert into kinds select (select coalesce(max(kind), 0) from kinds) + row_number() over (), *"  # noqa: S608 - the program's own texts
         f" from ({new_kinds('found')})"
     )
-    database.execute(
-        "insert into names select (select coalesce(max(number), -1) from names) + row_number() over (), name"  # noqa: S608 - as above
-        f" from ({new_names('found')})"
-    )
+    _number_names(database, "found")
     database.execute(f"create or replace temp table known as {known('found', 'kinds', 'names')}")
-    made = {table: _one(database, f"insert into {table} {rows}") for table, rows in rows_of("known").items()}
+    rows = rows_of("known")
+    made = {table: int(_one(database, f"insert into {table} {rows[table]}")) for table in tables}
     database.execute("drop table found")
     database.execute("drop table known")
-    return int(made["visits"])
+    return made
+
+
+def _add_names(database: Connection, source: str, since: int, until: int) -> None:
+    """Add rows of name_counts alone, for which nobody has to be told apart."""
+    within = _within(source, since, until)
+    _number_names(database, f"(from {within} where {NOT_OPERATIONS})")
+    database.execute(f"insert into name_counts {names_counted(within)}")
+
+
+def _number_names(database: Connection, source: str) -> None:
+    database.execute(
+        "insert into names select (select coalesce(max(number), -1) from names) + row_number() over (), name"  # noqa: S608 - as above
+        f" from ({new_names(source)})"
+    )
+
+
+def _within(source: str, since: int, until: int) -> str:
+    return f"(select * from {source} where time >= epoch_ms({since}) and time < epoch_ms({until}))"  # noqa: S608 - as above
 
 
 def _one(database: Connection, sql: str, parameters: dict[str, int] | None = None) -> Any:

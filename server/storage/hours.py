@@ -11,7 +11,7 @@ What they say can always be made again from `events`; they are kept by duckdb_ho
     names        the names of events, numbered. Number n is bit n % 64 of block n // 64: most files have one block.
 
 Inside the stretch, the sum of the rows is exactly what the events say, at every commit. Outside there are no rows.
-Operations are in none of them, because no question shows them.
+Every event has a time. Operations are in none of them, because no question shows them.
 A visitor's id is kept as a number of 128 bits where it is a UUID in the usual form, which gives back the very text
 (counting 56,000 visitors took 2 ms instead of 6), and as the text otherwise: never both.
 """
@@ -35,6 +35,10 @@ READ = ", ".join(("time", "site", "visitor_id", *KEPT, "bot", "name", "utm_sourc
 
 _KIND = ", ".join(KEPT)
 _VISITOR = "visitor_uuid, visitor_text"
+VISITOR_AS_KEPT = """try_cast(visitor_id as uuid) as as_uuid,
+    if(as_uuid::varchar = visitor_id, as_uuid, null) as visitor_uuid,
+    if(visitor_uuid is null, visitor_id, null) as visitor_text"""
+"""The columns with a visitor's id as the tables have it, of anything with `visitor_id`."""
 NOT_OPERATIONS = f"name not in ({', '.join(repr(name) for name in OPERATIONS)})"
 TELLING = ("visits", "name_counts", "arrivals")
 """The tables with rows of hours."""
@@ -91,9 +95,7 @@ def new_names(source: str) -> str:
 def known(source: str, kinds: str, names: str) -> str:
     """Return the question for a counted source with numbers for kinds and names, and the id as it is kept."""
     return f"""
-select found.* exclude (visitor_id), kinds.kind, names.number, try_cast(visitor_id as uuid) as as_uuid,
-    if(as_uuid::varchar = visitor_id, as_uuid, null) as visitor_uuid,
-    if(visitor_uuid is null, visitor_id, null) as visitor_text
+select found.* exclude (visitor_id), kinds.kind, names.number, {VISITOR_AS_KEPT}
 from {source} as found join {kinds} as kinds on {same_kind("kinds", "found")}
     join {names} as names on names.name = found.name"""  # noqa: S608 - as above
 
@@ -107,3 +109,10 @@ def rows_of(source: str) -> dict[str, str]:
         "name_counts": f"select {MERGED['name_counts']} from {source} group by all",  # noqa: S608 - as above
         "arrivals": f"select {MERGED['arrivals']} from {source} where name = '{ARRIVAL}' group by all",  # noqa: S608 - as above
     }
+
+
+def names_counted(events: str) -> str:
+    """Return the question for the rows of name_counts, of a table or a question whose names are all known."""
+    return f"""
+select {HOUR} as hour, site, names.number, bot is not null as is_bot, count(*) as events, min(time), max(time)
+from {events} as events join names on names.name = events.name group by all"""  # noqa: S608 - as above

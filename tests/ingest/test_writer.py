@@ -135,9 +135,18 @@ async def test_the_real_store_refuses_only_what_is_broken(queue: Queue, tmp_path
     assert writer.state.set_aside == 1
 
 
-async def test_retention_removes_older_events(
-    queue: Queue, tmp_path: Path, store: FaultyStore, clock: StandingClock
+@pytest.mark.parametrize("can_fold", [True, False])
+async def test_retention_removes_older_events_whether_or_not_the_rest_can_be_folded(
+    queue: Queue,
+    tmp_path: Path,
+    store: FaultyStore,
+    clock: StandingClock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    can_fold: bool,
 ) -> None:
+    if not can_fold:
+        monkeypatch.setattr(store, "fold", lambda _: store.query("select no_such_column", {}))
     young, old = make_record(), make_record(time=NOW_MS - 31 * DAY_MS)
     await queue.submit(Submission([young, old]))
     writer = make_writer(queue, tmp_path, store, retention_days=30, clock=clock)

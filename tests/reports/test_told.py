@@ -17,6 +17,7 @@ from server.reports.events import list_events
 from server.reports.filters import Filter
 from server.reports.names import list_names
 from server.reports.overview import overview
+from server.reports.overview_told import told_overview
 from server.reports.reach import is_told, reach_of
 from server.storage import duckdb_hours
 from server.storage.base import Ask, Row, Store
@@ -152,7 +153,8 @@ def store(tmp_path: Path) -> Iterator[DuckDBStore]:
     opened.close()
 
 
-def test_names_beyond_one_block_of_masks(store: DuckDBStore) -> None:
+@pytest.mark.parametrize("limit", [500, 3])
+def test_names_beyond_one_block_of_masks(store: DuckDBStore, limit: int) -> None:
     source = random.Random(1)  # noqa: S311 - made-up events
     events = [
         {
@@ -168,9 +170,40 @@ def test_names_beyond_one_block_of_masks(store: DuckDBStore) -> None:
     while store.fold(START + 4 * HOUR):
         pass
     untold = cast("Store", Untold(store))
-    told = overview(store, Filter(), 500, with_bots=True)
-    assert len(told["cards"]["name"]) == 200
-    assert told == overview(untold, Filter(), 500, with_bots=True)
+    told = overview(store, Filter(), limit, with_bots=True)
+    assert len(told["cards"]["name"]) == min(limit, 200)
+    assert told == overview(untold, Filter(), limit, with_bots=True)
+
+
+def test_no_more_names_and_sources_are_read_than_are_shown(store: DuckDBStore) -> None:
+    """Both are free text: a question must not take the more memory the more there are of them."""
+    events = [
+        {
+            "time": START + number,
+            "site": "default",
+            "name": name,
+            "visitor_id": f"v{number}",
+            "utm_source": f"s{number}",
+        }
+        for number in range(300)
+        for name in ("$session_start", f"event {number}")
+    ]
+    store.append([stored(each) for each in events], "queue", 1)
+    while store.fold(START + HOUR):
+        pass
+    read = []
+    with store.instant() as ask:
+
+        def ask_and_count(sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+            rows = ask(sql, parameters)
+            read.append(len(rows))
+            return rows
+
+        reach = reach_of(ask, Filter())
+        assert reach is not None
+        rows = told_overview(ask_and_count, reach, Filter(), 8, with_bots=True)
+    assert next(value for card, value, *_ in rows if card == "name") == "$session_start"
+    assert read[0] < 50
 
 
 def test_a_visitor_of_many_hours_is_found_in_all_of_them(store: DuckDBStore) -> None:

@@ -47,8 +47,10 @@ def test_a_store_that_the_engine_has_given_up_is_opened_again(tmp_path: Path) ->
     store.close()
 
 
-def test_what_a_kill_left_of_a_batch_or_a_rewrite_goes_with_the_next_start(tmp_path: Path) -> None:
-    left = [tmp_path / "events.incoming", tmp_path / "events.duckdb.scrubbed"]
+def test_what_a_kill_left_of_a_batch_a_rewrite_or_a_question_goes_with_the_next_start(tmp_path: Path) -> None:
+    spilled = tmp_path / "events.duckdb.tmp" / "duckdb_temp_1_0_storage_DEFAULT-0.tmp"
+    left = [tmp_path / "events.incoming", tmp_path / "events.duckdb.scrubbed", spilled]
+    spilled.parent.mkdir()
     for path in left:
         path.write_bytes(b'{"id": "of somebody"}')
     DuckDBStore(tmp_path / "events.duckdb").close()
@@ -64,11 +66,15 @@ def test_a_store_that_another_process_has_open_is_waited_for(tmp_path: Path) -> 
     )
     assert holder.stdout is not None
     holder.stdout.readline()
+    spilled = tmp_path / "events.duckdb.tmp" / "duckdb_temp_1_0_storage_DEFAULT-0.tmp"
+    spilled.parent.mkdir()
+    spilled.touch()
     store = DuckDBStore(path)
     with pytest.raises(Unavailable, match="cannot be opened"):
         store.query("select 1", {})
     with pytest.raises(duckdb.IOException, match="lock"):
         store.position("queue")
+    assert spilled.exists()
     holder.communicate(b"\n")
     assert store.position("queue") == 0
     store.close()

@@ -169,6 +169,23 @@ def test_an_erasure_takes_rows_names_and_kinds_with_it(store: DuckDBStore, tmp_p
     assert b"anary" not in (tmp_path / "events.duckdb").read_bytes()
 
 
+def test_an_erasure_takes_no_more_memory_the_more_hours_it_concerns(store: DuckDBStore) -> None:
+    """The engine gives nothing back of what a transaction has made, not even of tables that are dropped again."""
+    visitors = ("every hour", "others")
+    append(store, *(line(START - n * HOUR, visitor_id=each) for n in range(300) for each in visitors))
+    fold(store, START + HOUR)
+    taken: list[int] = []
+
+    def look(_: object) -> None:
+        sql = "select sum(memory_usage_bytes)::bigint from duckdb_memory() where tag = 'IN_MEMORY_TABLE'"
+        taken.append(store.query(sql, {})[0][0])
+
+    digest = digest_of("00", "default", "visitor", "every hour")
+    store.erase([Tombstone(salt="00", site="default", kind="visitor", digest=digest, erased_at=START + HOUR)], look)
+    assert counts(store) == [(-n, "others", 1) for n in reversed(range(300))]
+    assert taken[0] < 4 * 1024 * 1024
+
+
 def test_the_stretch_goes_on_after_the_file_was_rewritten(store: DuckDBStore) -> None:
     append(store, line(START), line(START + HOUR))
     fold(store, START + 2 * HOUR)
