@@ -4,9 +4,11 @@ uvicorn waits for heads and bodies for ever, keeps heads of any length, and clos
 whatever is on its way to it. Called by serving; the limits are in guard.py.
     Time    `look` is called now and then and compares where the connection was with where it is.
     Bytes   of one head, of one message (a refused body is read on: whoever writes does not read the answer).
+    Queue   at most MAX_PIPELINED requests behind one that is not answered: each costs much more than its bytes.
     Places  requests beyond `max_requests` at once wait for their turn, those on connections beyond `max_connections`
             for nothing; then they are answered 503 with Retry-After. Probes of health are always answered.
     Stop    the connection ends with its next answer, which says so; an idle one after a moment.
+    Upgrade is not done, and the request is answered as if it had not asked (RFC 9110, 7.8); its body is its own.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -21,7 +24,26 @@ from server.guard import MAX_UNFINISHED_BYTES, RETRY_AFTER_S, Guard, Phase
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_PIPELINED = 32
 LAST_REQUEST_S = 1.0
+
+_OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
+
+
+class _Parser(httptools.HttpRequestParser):
+    """Reads requests. One that asks for an upgrade would lose its body to the next, so it is read anew without that."""
+
+    def __init__(self, protocol: "GuardedProtocol") -> None:
+        super().__init__(protocol)
+        self._read_on = protocol.read_without_upgrade
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+    def feed_data(self, data: Any) -> None:
+        """Read bytes. Errors: httptools.HttpParserError."""
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -30,7 +52,9 @@ class GuardedProtocol(HttpToolsProtocol):
     # slots: with more than 30 attributes in its dictionary an object's every access gets slower, and uvicorn's protocol
     # has 28 (measured: 5 µs a request)
     __slots__ = (
+        "_answering",
         "_application",
+        "_head",
         "_held_bytes",
         "_is_ending",
         "_is_surplus",
@@ -45,7 +69,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.parser = _Parser(self)
         self._application = self.app
+        self._answering: Any = None
         self._is_surplus = False
         self._is_ending = False
         self._message_bytes = 0
@@ -63,8 +89,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._end(HTTPStatus.SERVICE_UNAVAILABLE, "busy")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give back what it held."""
+        """Give back what it held, and tell whoever is answering, which need not be the newest request."""
         self._count(0)
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -79,22 +108,49 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._message_bytes:
             self._count(0)
 
+    def read_without_upgrade(self, rest: bytes) -> None:
+        """Read the request whose headers were just read, and what is behind them, as one that asks for no upgrade."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version.encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [each for each in value.split(b",") if each.strip().lower() not in _OF_AN_UPGRADE]
+                lines.append(b"connection: " + b",".join(kept))
+            elif name not in _OF_AN_UPGRADE:
+                lines.append(b"%s: %s" % (name, value))
+        if method == b"CONNECT" or any(b"\r" in each or b"\n" in each for each in lines):
+            raise httptools.HttpParserError("no upgrade")
+        self.parser = _Parser(self)
+        self.parser.feed_data(b"\r\n".join([*lines, b"", rest]))
+
     def on_headers_complete(self) -> None:
         """Begin with a request, or refuse it."""
+        if self.parser.should_upgrade():
+            return
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise httptools.HttpParserError("too many requests at once")
         self.takes_express = not (self._is_surplus or self._is_ending)
         if self._is_surplus or len(self.tasks) >= self.guard.max_requests:
             self.app = self._choose()
         elif self.app is not self._application:
             self.app = self._application
         super().on_headers_complete()
+        self.headers = []  # the request has its list: what comes behind a body must not change where it came from
         if self._is_ending:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """End a request's body, also one that was answered before its end: uvicorn would wait for more of that one."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         if self.cycle is not None and self.cycle.more_body:
             self.cycle.more_body = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, unless that would be taken for the answer to one before it."""
+        del msg
+        self._end(HTTPStatus.BAD_REQUEST, "bad_request")
 
     def pause_writing(self) -> None:
         """Note that the client does not take what it asked for."""
@@ -117,9 +173,13 @@ class GuardedProtocol(HttpToolsProtocol):
         elif now_s - self._since_s >= self.guard.patience_s(phase, is_crowded=is_crowded):
             self._give_up(phase)
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _phase(self) -> Phase:
         cycle = self.cycle
-        if self.flow.write_paused:
+        if self.flow.write_paused or self.transport.get_write_buffer_size():
             return "answer"
         if cycle is None or cycle.response_complete:
             return "head" if self.timeout_keep_alive_task is None else "idle"

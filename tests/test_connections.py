@@ -23,6 +23,7 @@ class NotingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
+        self.unread = 0
         self.ended = ""
 
     def write(self, data: Any) -> None:
@@ -37,6 +38,9 @@ class NotingTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return bool(self.ended)
 
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
     def pause_reading(self) -> None:
         """Take note of nothing."""
 
@@ -45,10 +49,15 @@ class NotingTransport(asyncio.Transport):
 
 
 class Server:
-    """Makes connections that share a guard. Shape: the application answers when `answering` is set."""
+    """Makes connections that share a guard.
+
+    Shape:  the application answers when `answering` is set; asked is what it has read: method, body, header names.
+    """
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()
+        self.asked: list[tuple[str, bytes, list[bytes]]] = []
+        self.left = 0
         self.answering = asyncio.Event()
         self.guard = Guard(self._note, max_connections=10, max_requests=10, head_s=5, body_s=20)
         self._state = ServerState()
@@ -64,10 +73,24 @@ class Server:
     def _note(self, code: str, _: int) -> None:
         self.refused[code] += 1
 
-    async def _answer(self, _: Scope, __: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.answering.wait()
+        if scope["path"] == "/asked":
+            await self._read(scope, receive)
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
+
+    async def _read(self, scope: Scope, receive: Receive) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.left += 1
+                return
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        self.asked.append((scope["method"], body, [name for name, _ in scope["headers"]]))
 
 
 @pytest.fixture
@@ -195,3 +218,101 @@ async def test_a_head_behind_a_body_that_was_refused_is_bounded_as_any_other(ser
     assert server.refused == {}, "the body's bytes are not the head's"
     protocol.data_received(b"y")
     assert (transport.ended, server.refused) == ("closed", {"head_too_large": 1})
+
+
+UPGRADE = (
+    b"POST /asked HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: %s\r\n"
+    b"http2-settings: AAEAAEAA\r\ncontent-length: %d\r\n\r\n%s"
+)
+SMUGGLED = b"GET /asked?smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
+BEHIND = b"GET /asked HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"h2c, websocket"])
+@pytest.mark.parametrize("at", [0, 20, 100, 165, 180, 200, 230, 260])
+async def test_a_request_that_asks_for_an_upgrade_is_answered_as_any_other(
+    server: Server, protocol: bytes, at: int
+) -> None:
+    """Its body is its own, in however many pieces it comes: taken for the next request it would smuggle one in."""
+    server.answering.set()
+    connection, transport = server.connect()
+    sent = UPGRADE % (protocol, len(SMUGGLED), SMUGGLED) + BEHIND
+    for part in (sent[:at], sent[at:]):
+        connection.data_received(part)
+        await settle()
+    await settle()
+    assert [asked[:2] for asked in server.asked] == [("POST", SMUGGLED), ("GET", b"")]
+    assert not {b"upgrade", b"http2-settings"} & set(server.asked[0][2])
+    assert (transport.written.count(b"HTTP/1.1 204"), transport.ended) == (2, "")
+
+
+async def test_an_upgrade_that_ends_with_its_answer_does_so(server: Server) -> None:
+    server.answering.set()
+    connection, transport = server.connect()
+    connection.data_received(b"GET /asked HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n")
+    await settle()
+    assert (transport.written.count(b"HTTP/1.1 204"), transport.ended) == (1, "closed")
+
+
+async def test_a_tunnel_is_refused(server: Server) -> None:
+    connection, transport = server.connect()
+    connection.data_received(b"CONNECT shop.example:443 HTTP/1.1\r\nhost: shop.example\r\n\r\n")
+    assert transport.written.startswith(b"HTTP/1.1 400")
+    assert (transport.ended, server.refused) == ("closed", {"bad_request": 1})
+
+
+async def test_garbage_behind_a_request_is_not_the_answer_to_it(server: Server) -> None:
+    connection, transport = server.connect()
+    connection.data_received(HEAD % 2 + b"{}")
+    connection.data_received(b"\x00\x01 garbage\r\n\r\n")
+    assert (transport.written, transport.ended, server.refused) == (b"", "closed", {"bad_request": 1})
+
+
+async def test_requests_behind_one_that_is_not_answered_are_bounded(server: Server) -> None:
+    server.answering.set()
+    patient, answers = server.connect()
+    patient.data_received(BEHIND * (1 + connections.MAX_PIPELINED))
+    for _ in range(1 + connections.MAX_PIPELINED):
+        await settle()
+    assert (answers.written.count(b"HTTP/1.1 204"), answers.ended) == (1 + connections.MAX_PIPELINED, "")
+    greedy, nothing = server.connect()
+    greedy.data_received(BEHIND * (2 + connections.MAX_PIPELINED))
+    assert (nothing.written, nothing.ended) == (b"", "closed")
+
+
+async def test_a_little_that_nobody_reads_holds_no_place_either(server: Server) -> None:
+    """Less than makes the transport pause the writer: the connection looked idle, and closing waits for the reader."""
+    server.answering.set()
+    connection, transport = server.connect()
+    connection.data_received(BEHIND)
+    await settle()
+    transport.unread = 1
+    connection.look(0, is_crowded=True)
+    connection.look(ANSWER_S - 1, is_crowded=True)
+    assert transport.ended == ""
+    connection.look(ANSWER_S, is_crowded=True)
+    assert (transport.ended, server.refused) == ("aborted", {"slow_reader": 1})
+
+
+async def test_whoever_is_answering_is_told_that_the_client_has_left(server: Server) -> None:
+    """Also when another request has come behind: uvicorn tells the newest alone."""
+    connection, _ = server.connect()
+    connection.data_received(UPGRADE % (b"h2c", 2, b"{") + b"")
+    connection.connection_lost(ConnectionResetError())
+    queued, transport = server.connect()
+    queued.data_received(BEHIND * 2)
+    await settle()
+    queued.connection_lost(ConnectionResetError())
+    server.answering.set()
+    await settle()
+    assert (server.left, server.asked, transport.written) == (2, [], b"")
+
+
+async def test_trailers_are_none_of_the_headers(server: Server) -> None:
+    """Behind what a proxy wrote, a trailer of the same name would be believed."""
+    server.answering.set()
+    connection, _ = server.connect()
+    head = b"POST /asked HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    connection.data_received(head + b"2\r\n{}\r\n0\r\nx-forwarded-for: 8.8.8.8\r\n\r\n")
+    await settle()
+    assert server.asked == [("POST", b"{}", [b"host", b"transfer-encoding"])]

@@ -1,7 +1,7 @@
 """What arrives now, told to whoever watches. Slow watchers lose the oldest, never the collector its speed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -14,6 +14,8 @@ from server.ingest.rejected import RejectedEvent
 
 MAX_WAITING = 500
 MAX_LISTENERS = 100
+HEARTBEAT_S = 25.0
+"""So often a watcher hears at least something: proxies end what is silent for a minute, and who has left is noticed."""
 
 
 class Live:
@@ -25,6 +27,7 @@ class Live:
     def __init__(self, wire: LiveWire | None = None) -> None:
         self._listeners: set[asyncio.Queue[Message | None]] = set()
         self._wire = wire
+        self._is_closed = False
 
     def has_listeners(self) -> bool:
         """Return whether anybody watches; nobody costs nothing."""
@@ -49,13 +52,23 @@ class Live:
                     listener.get_nowait()
                 listener.put_nowait(message)
 
-    async def listen(self) -> AsyncIterator[Message]:
-        """Yield messages until `close`."""
+    async def listen(self) -> AsyncGenerator[Message | None]:
+        """Yield messages until `close`; None after HEARTBEAT_S seconds without one."""
+        if self._is_closed:
+            return
         listener: asyncio.Queue[Message | None] = asyncio.Queue(MAX_WAITING)
         self._listeners.add(listener)
         self._follow_wire()
         try:
-            while (message := await listener.get()) is not None:
+            while True:
+                message: Message | None
+                try:
+                    message = await asyncio.wait_for(listener.get(), HEARTBEAT_S)
+                except TimeoutError:
+                    yield None
+                    continue
+                if message is None:
+                    return
                 yield message
         finally:
             self._listeners.discard(listener)
@@ -73,7 +86,8 @@ class Live:
             loop.remove_reader(wire.fileno())
 
     def close(self) -> None:
-        """End all watching, so that a stop does not wait for it."""
+        """End all watching, so that a stop does not wait for it; nobody can begin again."""
+        self._is_closed = True
         for listener in self._listeners:
             if listener.full():
                 listener.get_nowait()

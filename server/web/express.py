@@ -86,6 +86,7 @@ class ExpressProtocol(HttpToolsProtocol):
     server_lines: "_ServerLines"
     takes_express = True
     _body: bytes | None = None
+    _head: list[tuple[bytes, bytes]]
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made only where it goes the ASGI way."""
@@ -95,6 +96,7 @@ class ExpressProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
+        self._head = self.headers
         if self._is_express():
             self._body = b""
         else:
@@ -116,7 +118,7 @@ class ExpressProtocol(HttpToolsProtocol):
         exchange = _Exchange(self)
         exchange.keep_alive = self.parser.should_keep_alive()
         self.cycle = exchange  # type: ignore[assignment]  # it has what is asked of a cycle
-        scope = {"headers": self.headers, "client": self.client, "query_string": b""}
+        scope = {"headers": self._head, "client": self.client, "query_string": b""}
         self.lane.take_express(scope, body, self.loop, exchange.answer)
 
     def data_received(self, data: bytes) -> None:
@@ -155,17 +157,18 @@ class ExpressProtocol(HttpToolsProtocol):
             and not self.flow.write_paused  # who does not read answers waits for his next one
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
-            and not (self.expect_100_continue or parser.should_upgrade() or self.root_path)
+            and not (self.expect_100_continue or self.root_path)
             and self.limit_concurrency is None
         )
 
     def _go_the_asgi_way(self) -> None:
         """Do what the HTTP server does when a request's headers are complete."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
-        self.headers += headers  # the list that the new scope holds
+        self.headers += self._head  # the list that the new scope holds
         super().on_headers_complete()
+        self.headers = []  # for trailers, which are none of the request's headers
 
 
 class _ServerLines:

@@ -1,6 +1,7 @@
 """`GET /api/live`: what arrives now, with its verdict, as server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -22,8 +23,13 @@ async def get_live(request: Request) -> Response:
     return StreamingResponse(_frames(parts.live, site), media_type="text/event-stream", headers=headers)
 
 
-async def _frames(live: Live, site: str | None) -> AsyncIterator[bytes]:
+async def _frames(live: Live, site: str | None) -> AsyncGenerator[bytes]:
     yield f"retry: {RECONNECT_MS}\n\n".encode()
-    async for verdict, message_site, data in live.listen():
-        if site is None or site == message_site:
-            yield b"event: " + verdict.encode() + b"\ndata: " + data + b"\n\n"
+    async with aclosing(live.listen()) as messages:  # also when the client has left, which is noticed while it is sent
+        async for message in messages:
+            if message is None:
+                yield b":\n\n"
+                continue
+            verdict, message_site, data = message
+            if site is None or site == message_site:
+                yield b"event: " + verdict.encode() + b"\ndata: " + data + b"\n\n"

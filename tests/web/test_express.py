@@ -45,6 +45,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.is_closed
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         """Nobody reads."""
 
@@ -237,6 +240,25 @@ async def test_who_is_gone_gets_no_answer_and_is_kept_all_the_same(
     assert app.state.parts.accounts.answers[200] == 1
     assert wire.writes == []
     assert app.state.parts.queue.counts().accepted == 1
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_trailers_are_none_of_the_headers_on_either_way(
+    connection: GuardedProtocol, wire: Wire, app: Application, pieces: int
+) -> None:
+    body = json.dumps(batch("Bought")).encode()
+    head, end = (
+        b"POST /collect HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body),
+        b"\r\n0\r\n",
+    )
+    sent = head + body + end + b"Origin: https://elsewhere.example\r\n\r\n"
+    cut = len(head) + 5 if pieces > 1 else 0
+    connection.data_received(sent[:cut])
+    connection.data_received(sent[cut:])
+    ((answer, told),) = await wire.answers(1)
+    assert json.loads(told)["accepted"] == 1
+    assert b"elsewhere" not in answer
+    assert app.state.parts.accounts.answers[200] == 1
 
 
 async def test_no_origin_can_write_lines_into_the_answer(connection: GuardedProtocol, wire: Wire) -> None:

@@ -1,7 +1,7 @@
 """The live stream, read as a browser would."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import orjson
 import pytest
@@ -55,8 +55,8 @@ async def test_a_slow_watcher_loses_the_oldest_and_slows_nobody() -> None:
             listener.get_nowait()
         listener.put_nowait(("accepted", "default", str(number).encode()))
     assert listener.qsize() == MAX_WAITING
-    assert (await first)[2] == b"10"
-    await stream.aclose()  # type: ignore[attr-defined]  # an async generator has it
+    assert await first == ("accepted", "default", b"10")
+    await stream.aclose()
     assert not live.has_listeners()
 
 
@@ -70,3 +70,19 @@ async def test_a_watcher_that_leaves_is_forgotten() -> None:
         await watching
     await asyncio.sleep(0)
     assert not live.has_listeners()
+
+
+async def test_a_watcher_hears_something_when_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.ingest.live.HEARTBEAT_S", 0.01)
+    async with asyncio.timeout(5), aclosing(_frames(Live(), None)) as frames:
+        found = [await anext(frames) for _ in range(3)]
+    assert found[1:] == [b":\n\n"] * 2, "a comment, which browsers pass over"
+
+
+async def test_nobody_begins_to_watch_after_the_end() -> None:
+    """A stop waits for open answers, and would have waited for this one until its patience was over."""
+    live = Live()
+    live.close()
+    found: list[bytes] = []
+    await asyncio.wait_for(collect(live, None, found), 5)
+    assert found == [b"retry: 2000\n\n"]
