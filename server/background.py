@@ -1,5 +1,6 @@
 """Work beside the requests: what repeats, in a thread of its own, and what takes the processor after them."""
 
+import logging
 import os
 import sys
 import threading
@@ -10,6 +11,8 @@ from typing import TypeVar
 NICENESS = 5
 
 T = TypeVar("T")
+
+log = logging.getLogger("footfall")
 
 
 def step_back() -> None:
@@ -35,7 +38,10 @@ def in_the_background(work: Callable[[], T]) -> T:
 
 
 class Repeated:
-    """Calls something every so often until closed. Units: period_s is seconds."""
+    """Calls something every so often until closed. A fault is logged, and the next time comes.
+
+    Units:  period_s is seconds.
+    """
 
     def __init__(self, work: Callable[[], object], period_s: float, name: str) -> None:
         self._work = work
@@ -51,4 +57,7 @@ class Repeated:
 
     def _run(self) -> None:
         while not self._stop.wait(self._period_s):
-            self._work()
+            try:
+                self._work()
+            except Exception:
+                log.exception("a fault in what the thread %r repeats", self._thread.name)

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import resource
 from collections import deque
 from collections.abc import Callable, Collection
@@ -39,6 +40,8 @@ RETRY_AFTER_S = 1
 MAX_UNFINISHED_BYTES = 64 * 1024 * 1024
 RESERVED_FILES = 256
 """Descriptors that are kept free for files."""
+
+log = logging.getLogger("footfall")
 
 _BUSY = orjson.dumps(
     {"error": {"code": "busy", "message": "More is asked than can be done.", "hint": "Send again: nothing was stored."}}
@@ -85,7 +88,10 @@ class Guard:
             await asyncio.sleep(SWEEP_S)
             is_crowded = self.is_crowded(len(connections))
             for connection in list(connections):
-                connection.look(loop.time(), is_crowded=is_crowded)
+                try:
+                    connection.look(loop.time(), is_crowded=is_crowded)
+                except Exception:  # one connection's fault must not let all others wait for ever
+                    log.exception("a fault while looking at a connection")
 
     async def answer_in_turn(
         self, application: ASGIApp, tasks: Collection[object], scope: Scope, receive: Receive, send: Send

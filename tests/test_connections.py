@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from server import connections
+from server import connections, guard
 from server.connections import MAX_HEAD_BYTES, GuardedProtocol, guarded
 from server.guard import ANSWER_S, MAX_UNFINISHED_BYTES, Guard
 
@@ -316,3 +316,25 @@ async def test_trailers_are_none_of_the_headers(server: Server) -> None:
     connection.data_received(head + b"2\r\n{}\r\n0\r\nx-forwarded-for: 8.8.8.8\r\n\r\n")
     await settle()
     assert server.asked == [("POST", b"{}", [b"host", b"transfer-encoding"])]
+
+
+async def test_a_fault_at_one_connection_leaves_the_others_watched(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guard, "SWEEP_S", 0.001)
+    looked = asyncio.Event()
+
+    class Looked:
+        def __init__(self, *, is_sound: bool) -> None:
+            self._is_sound = is_sound
+
+        def look(self, now_s: float, *, is_crowded: bool) -> None:
+            if not self._is_sound:
+                raise RuntimeError(f"nobody foresaw it at {now_s}, crowded: {is_crowded}")
+            looked.set()
+
+    watching = asyncio.create_task(server.guard.watch([Looked(is_sound=False), Looked(is_sound=True)]))
+    async with asyncio.timeout(10):
+        await looked.wait()
+    watching.cancel()
+    assert "nobody foresaw it" in caplog.text
