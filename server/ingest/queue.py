@@ -111,16 +111,7 @@ class Queue:
     async def submit(self, submission: Submission) -> list[bool]:
         """Return, once on disk, which records are new (True) and which were there already (False)."""
         loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def end(error: Unavailable | None) -> None:
-            if ended.done():  # the client went away while its event was committed
-                return
-            if error is None:
-                ended.set_result(None)
-            else:
-                ended.set_exception(error)
-
+        ended, end = awaited(loop)
         self.submit_soon(submission, loop, end)
         await ended
         return submission.is_new
@@ -302,6 +293,21 @@ class Queue:
         for loop, waiting in loops.items():
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
                 loop.call_soon_threadsafe(_tell, waiting, error)
+
+
+def awaited(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Future[None], OnEnd]:
+    """Return what can be awaited, and the `on_end` that ends it."""
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end(error: Unavailable | None) -> None:
+        if ended.done():  # the client went away while its event was committed
+            return
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    return ended, end
 
 
 def _probe(database: sqlite3.Connection) -> None:
