@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -51,7 +51,6 @@ from server.ingest.queue_file import (
     Record,
     Submission,
     count_verdicts,
-    fill_free_pages,
     id_key,
     insert_records,
     insert_rest,
@@ -59,13 +58,17 @@ from server.ingest.queue_file import (
 )
 from server.ingest.queue_schema import bring_to_date
 from server.ingest.rejected import RejectedFilter, select_rejected
+from server.ingest.scrubbing import count_chunks, fill_rest, fill_some, give_back
 
 IDS_KEPT_DAYS = 35
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 PROBE_S = 1.0
 ENOUGH = 128
 ENOUGH_BYTES = 256 * 1024  # batches take longer to read than single events: the first must not wait for many
+SCRUB_CHECKPOINT_STEPS = 8
 _DAY_MS = 24 * 3600 * 1000
+
+T = TypeVar("T")
 
 log = logging.getLogger("footfall.queue")
 
@@ -155,19 +158,30 @@ class Queue:
         self._pending.append(Submission((), work=work))
         self._wake.set()
 
-    def perform(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Have a change made by the committer and return once it is on disk; blocks: not for the event loop.
+    def perform(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have a change made by the committer; return, once it is on disk, what work returned.
 
-        Errors: Unavailable when it could not be made.
+        Blocks: not for the event loop. Errors: Unavailable when it could not be made.
         """
         done: Future[None] = Future()
-        self._pending.append(Submission((), work=work, done=done))
+        found: list[T] = []
+        self._pending.append(Submission((), work=lambda database: found.append(work(database)), done=done))
         self._wake.set()
         done.result()
+        return found[-1]  # it was done again where others of its group were at fault
 
     def scrub(self) -> None:
-        """Overwrite what deletions have left in the file and its log; blocks. Errors: Unavailable, sqlite3.Error."""
-        self.perform(fill_free_pages)
+        """Overwrite what deletions have left in the file and its log; blocks. Errors: Unavailable, sqlite3.Error.
+
+        In steps (scrubbing.py): a request waits for one of them, and the log is moved into the file in between.
+        """
+        for step in range(1, self.perform(count_chunks) + 1):
+            self.perform(fill_some)
+            if step % SCRUB_CHECKPOINT_STEPS == 0:
+                self._checkpoints.run_if_due()
+        self.perform(fill_rest)
+        while self.perform(give_back):
+            pass
         self._checkpoints.empty_log()
 
     def put(self, events: Sequence[StoredEvent]) -> None:
