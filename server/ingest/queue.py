@@ -94,6 +94,7 @@ class Queue:
         self._wake = threading.Event()
         self._waking: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
+        self._has_ended = False
         self.commits = 0
         self.last_error: str | None = None
         self.commit_seconds = Histogram(SECONDS)
@@ -102,9 +103,13 @@ class Queue:
         with contextlib.closing(open_database(path)) as database:
             bring_to_date(database, path)
             self.queue_id = str(database.execute("select value from meta where key = 'queue_id'").fetchone()[0])
-        self._reader = open_database(path)
-        self._checkpoints = Checkpoints(path, open_database(path))
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        with contextlib.ExitStack() as opened:  # all here, the committer's too: its thread could tell nobody of a fault
+            writing, self._reader, moving = (
+                opened.enter_context(contextlib.closing(open_database(path))) for _ in range(3)
+            )
+            opened.pop_all()
+        self._checkpoints = Checkpoints(path, moving)
+        self._thread = threading.Thread(target=self._run, args=(writing,), name="committer", daemon=True)
         self._thread.start()
 
     def on_commit(self, call: Callable[[], None]) -> None:
@@ -138,7 +143,7 @@ class Queue:
         submission.size_bytes = size_bytes
         submission.loop = loop
         submission.on_end = on_end
-        self._pending.append(submission)
+        self._put(submission)
         self._submitted += 1
         if self._waking is not loop:
             self._waking = loop
@@ -154,18 +159,18 @@ class Queue:
         self._wake.set()
 
     def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Have a change made by the committer with its next commit; returns at once."""
-        self._pending.append(Submission((), work=work))
+        """Have a change made by the committer with its next commit; returns at once. After `close` it is not made."""
+        self._put(Submission((), work=work))
         self._wake.set()
 
     def perform(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have a change made by the committer; return, once it is on disk, what work returned.
 
-        Blocks: not for the event loop. Errors: Unavailable when it could not be made.
+        Blocks: not for the event loop. Errors: Unavailable when it could not be made, as after `close`.
         """
         done: Future[None] = Future()
         found: list[T] = []
-        self._pending.append(Submission((), work=lambda database: found.append(work(database)), done=done))
+        self._put(Submission((), work=lambda database: found.append(work(database)), done=done))
         self._wake.set()
         done.result()
         return found[-1]  # it was done again where others of its group were at fault
@@ -244,8 +249,16 @@ class Queue:
         self._checkpoints.close()
         self._reader.close()
 
-    def _run(self) -> None:
-        database = open_database(self.path)
+    def _put(self, submission: Submission) -> None:
+        """Have the committer find a submission; once it has ended, nobody else would answer."""
+        self._pending.append(submission)
+        if self._has_ended:  # asked after: what it has not seen, the committer's own last look finds
+            self._refuse_rest()
+
+    def _refuse_rest(self) -> None:
+        self._answer(list(self._take()), _unavailable("The server is stopping."))
+
+    def _run(self, database: sqlite3.Connection) -> None:
         while True:
             if not self._wake.wait(PROBE_S if self.last_error else None):
                 # requests alone must not be what finds the disk mended: an unready server may get none
@@ -256,6 +269,8 @@ class Queue:
             if self._is_stopping and not self._pending:
                 break
         database.close()
+        self._has_ended = True
+        self._refuse_rest()
 
     def _take(self) -> Iterator[Submission]:
         with contextlib.suppress(IndexError):
