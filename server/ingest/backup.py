@@ -74,6 +74,7 @@ def make_backup(sources: Sources, target: Path, now_ms: int) -> dict[str, int]:
 def _copy_queue(path: Path, copy: Path) -> None:
     with contextlib.closing(open_database(path)) as database, contextlib.closing(sqlite3.connect(copy)) as target:
         database.backup(target)
+        target.execute("drop table if exists scrub")  # zeros of an erasure that is under way: see scrubbing.py
         target.execute("pragma journal_mode = delete")
 
 

@@ -3,15 +3,17 @@
 The first event of a session that tells a campaign or a channel other than direct decides; later ones do not
 change it. Kept in memory for the sessions seen last, and in the queue's database (same commit as the event)
 for restarts and for other processes. When somebody is erased, memory is emptied: it may hold what brought them.
+What could not be committed is forgotten (`forget_unkept`): the event that brought it comes again, and brings it again.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from server.enrich.campaign import UTM_NAMES
+from server.ingest.queue_file import NewOrigin
 
 MAX_SESSIONS_IN_MEMORY = 20_000
 DIRECT = "direct"
@@ -108,3 +110,12 @@ class Origins:
         rows = [(site, session_id, origin.encode()) for (site, session_id), origin in self._new.items()]
         self._new.clear()
         return rows
+
+    def forget_unkept(self, rows: Iterable[NewOrigin] = ()) -> None:
+        """Forget what was not committed: these rows, and what is new and was not taken.
+
+        Remembered, it would be on later events and never in the file: gone with a restart, unknown to other processes.
+        """
+        for key in (*((site, session_id) for site, session_id, *_ in rows), *self._new):
+            self._known.pop(key, None)
+        self._new.clear()

@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -51,7 +51,6 @@ from server.ingest.queue_file import (
     Record,
     Submission,
     count_verdicts,
-    fill_free_pages,
     id_key,
     insert_records,
     insert_rest,
@@ -59,13 +58,17 @@ from server.ingest.queue_file import (
 )
 from server.ingest.queue_schema import bring_to_date
 from server.ingest.rejected import RejectedFilter, select_rejected
+from server.ingest.scrubbing import count_chunks, fill_rest, fill_some, give_back
 
 IDS_KEPT_DAYS = 35
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 PROBE_S = 1.0
 ENOUGH = 128
 ENOUGH_BYTES = 256 * 1024  # batches take longer to read than single events: the first must not wait for many
+SCRUB_CHECKPOINT_STEPS = 8
 _DAY_MS = 24 * 3600 * 1000
+
+T = TypeVar("T")
 
 log = logging.getLogger("footfall.queue")
 
@@ -91,6 +94,7 @@ class Queue:
         self._wake = threading.Event()
         self._waking: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
+        self._has_ended = False
         self.commits = 0
         self.last_error: str | None = None
         self.commit_seconds = Histogram(SECONDS)
@@ -99,9 +103,13 @@ class Queue:
         with contextlib.closing(open_database(path)) as database:
             bring_to_date(database, path)
             self.queue_id = str(database.execute("select value from meta where key = 'queue_id'").fetchone()[0])
-        self._reader = open_database(path)
-        self._checkpoints = Checkpoints(path, open_database(path))
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        with contextlib.ExitStack() as opened:  # all here, the committer's too: its thread could tell nobody of a fault
+            writing, self._reader, moving = (
+                opened.enter_context(contextlib.closing(open_database(path))) for _ in range(3)
+            )
+            opened.pop_all()
+        self._checkpoints = Checkpoints(path, moving)
+        self._thread = threading.Thread(target=self._run, args=(writing,), name="committer", daemon=True)
         self._thread.start()
 
     def on_commit(self, call: Callable[[], None]) -> None:
@@ -111,16 +119,7 @@ class Queue:
     async def submit(self, submission: Submission) -> list[bool]:
         """Return, once on disk, which records are new (True) and which were there already (False)."""
         loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def end(error: Unavailable | None) -> None:
-            if ended.done():  # the client went away while its event was committed
-                return
-            if error is None:
-                ended.set_result(None)
-            else:
-                ended.set_exception(error)
-
+        ended, end = awaited(loop)
         self.submit_soon(submission, loop, end)
         await ended
         return submission.is_new
@@ -144,7 +143,7 @@ class Queue:
         submission.size_bytes = size_bytes
         submission.loop = loop
         submission.on_end = on_end
-        self._pending.append(submission)
+        self._put(submission)
         self._submitted += 1
         if self._waking is not loop:
             self._waking = loop
@@ -160,23 +159,34 @@ class Queue:
         self._wake.set()
 
     def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Have a change made by the committer with its next commit; returns at once."""
-        self._pending.append(Submission((), work=work))
+        """Have a change made by the committer with its next commit; returns at once. After `close` it is not made."""
+        self._put(Submission((), work=work))
         self._wake.set()
 
-    def perform(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Have a change made by the committer and return once it is on disk; blocks: not for the event loop.
+    def perform(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have a change made by the committer; return, once it is on disk, what work returned.
 
-        Errors: Unavailable when it could not be made.
+        Blocks: not for the event loop. Errors: Unavailable when it could not be made, as after `close`.
         """
         done: Future[None] = Future()
-        self._pending.append(Submission((), work=work, done=done))
+        found: list[T] = []
+        self._put(Submission((), work=lambda database: found.append(work(database)), done=done))
         self._wake.set()
         done.result()
+        return found[-1]  # it was done again where others of its group were at fault
 
     def scrub(self) -> None:
-        """Overwrite what deletions have left in the file and its log; blocks. Errors: Unavailable, sqlite3.Error."""
-        self.perform(fill_free_pages)
+        """Overwrite what deletions have left in the file and its log; blocks. Errors: Unavailable, sqlite3.Error.
+
+        In steps (scrubbing.py): a request waits for one of them, and the log is moved into the file in between.
+        """
+        for step in range(1, self.perform(count_chunks) + 1):
+            self.perform(fill_some)
+            if step % SCRUB_CHECKPOINT_STEPS == 0:
+                self._checkpoints.run_if_due()
+        self.perform(fill_rest)
+        while self.perform(give_back):
+            pass
         self._checkpoints.empty_log()
 
     def put(self, events: Sequence[StoredEvent]) -> None:
@@ -239,8 +249,16 @@ class Queue:
         self._checkpoints.close()
         self._reader.close()
 
-    def _run(self) -> None:
-        database = open_database(self.path)
+    def _put(self, submission: Submission) -> None:
+        """Have the committer find a submission; once it has ended, nobody else would answer."""
+        self._pending.append(submission)
+        if self._has_ended:  # asked after: what it has not seen, the committer's own last look finds
+            self._refuse_rest()
+
+    def _refuse_rest(self) -> None:
+        self._answer(list(self._take()), _unavailable("The server is stopping."))
+
+    def _run(self, database: sqlite3.Connection) -> None:
         while True:
             if not self._wake.wait(PROBE_S if self.last_error else None):
                 # requests alone must not be what finds the disk mended: an unready server may get none
@@ -251,6 +269,8 @@ class Queue:
             if self._is_stopping and not self._pending:
                 break
         database.close()
+        self._has_ended = True
+        self._refuse_rest()
 
     def _take(self) -> Iterator[Submission]:
         with contextlib.suppress(IndexError):
@@ -302,6 +322,21 @@ class Queue:
         for loop, waiting in loops.items():
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
                 loop.call_soon_threadsafe(_tell, waiting, error)
+
+
+def awaited(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Future[None], OnEnd]:
+    """Return what can be awaited, and the `on_end` that ends it."""
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end(error: Unavailable | None) -> None:
+        if ended.done():  # the client went away while its event was committed
+            return
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    return ended, end
 
 
 def _probe(database: sqlite3.Connection) -> None:

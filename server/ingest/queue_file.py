@@ -18,7 +18,6 @@ MAX_REJECTED = 10_000  # of each site: whoever fills the list of one empties no 
 MAX_REJECTED_UNKNOWN = 1_000  # of all that named no known site: anyone may send that
 BUSY_TIMEOUT_MS = 5_000
 MAX_LOG_FILE_BYTES = 64 * 1024 * 1024
-FILL_BYTES = 1024 * 1024
 STATEMENT_ROWS = 128
 ID_COLUMNS = 3
 EVENT_COLUMNS = 2
@@ -228,13 +227,3 @@ def set_aside(database: sqlite3.Connection, seq: int, rejected: RejectedEvent) -
     except sqlite3.DatabaseError:  # the page is broken, which is why the event moves
         pass
     insert_rejected(database, [rejected])
-
-
-def fill_free_pages(database: sqlite3.Connection) -> None:
-    """Overwrite the file's free pages with zeros, a chunk at a time; for the committer, inside its transaction."""
-    database.execute("create table if not exists scrub (zeros blob)")
-    page_bytes = database.execute("pragma page_size").fetchone()[0]
-    while free := database.execute("pragma freelist_count").fetchone()[0]:
-        size_bytes = min(FILL_BYTES, max(1, free - 1) * (page_bytes - 4))
-        database.execute("insert into scrub values (zeroblob(?))", (size_bytes,))
-    database.execute("drop table scrub")

@@ -15,7 +15,7 @@ from server.ingest.beacon import Beacon, Draft
 from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.pipeline import Pipeline, encode
-from server.ingest.queue import Queue
+from server.ingest.queue import Queue, awaited
 from server.ingest.queue_file import NewOrigin, OnEnd, Record, Submission
 from server.ingest.rejected import RejectedEvent
 from server.ingest.replay_context import encode_context
@@ -84,7 +84,10 @@ class Receiver:
         reception = self._read(beacon, events, refused)
         if keep is not None:
             reception.submission.work = lambda database: keep(database, reception.outcome())
-        await self.queue.submit(reception.submission)
+        loop = asyncio.get_running_loop()
+        ended, on_end = awaited(loop)
+        self._submit(reception, loop, on_end)
+        await ended
         return self._finish(reception)
 
     def receive_soon(
@@ -99,7 +102,7 @@ class Receiver:
         def end(error: Unavailable | None) -> None:
             on_end(self._finish(reception) if error is None else error)
 
-        self.queue.submit_soon(reception.submission, loop, end)
+        self._submit(reception, loop, end)
 
     async def refuse_whole(self, *refusals: RejectedEvent) -> None:
         """Keep what is no event: a request in which none could be told apart, which counts as one rejected event."""
@@ -117,11 +120,35 @@ class Receiver:
 
         self.queue.submit_soon(Submission((), [refusal]), loop, end)
 
+    def _submit(self, reception: _Reception, loop: asyncio.AbstractEventLoop, on_end: OnEnd) -> None:
+        """Have it committed; `on_end` is called in the loop. Errors: Unavailable, and then `on_end` is not called."""
+        origins = self.pipeline.origins
+
+        def end(error: Unavailable | None) -> None:
+            if error is not None:
+                origins.forget_unkept(reception.origins)
+            on_end(error)
+
+        try:
+            self.queue.submit_soon(reception.submission, loop, end)
+        except Unavailable:
+            origins.forget_unkept(reception.origins)
+            raise
+
     def _read(self, beacon: Beacon, events: Sequence[Any], refused: int = 0) -> _Reception:
         """Take all events through the pipeline. Errors: TooManyRequests."""
         self.limits.take(beacon, len(events) + refused)
         found = _Reception(beacon)
-        pipeline = self.pipeline
+        try:
+            self._run(found, events)
+        except Exception:  # nobody foresaw it: nothing of the request is committed
+            self.pipeline.origins.forget_unkept(found.origins)
+            raise
+        found.submission = Submission(found.records, found.refusals, found.origins)
+        return found
+
+    def _run(self, found: _Reception, events: Sequence[Any]) -> None:
+        pipeline, beacon = self.pipeline, found.beacon
         pipeline.origins.heed_erasures(beacon.received_ms)
         for index, raw in enumerate(events):
             try:
@@ -138,8 +165,6 @@ class Receiver:
             found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:
                 found.warnings += list_warnings(index, draft.corrections)
-        found.submission = Submission(found.records, found.refusals, found.origins)
-        return found
 
     def _finish(self, found: _Reception) -> Outcome:
         """Return the answer to what is on disk."""

@@ -18,7 +18,7 @@ from zlib import crc32
 
 import orjson
 
-from server.errors import EventRejected
+from server.errors import EventRejected, Unavailable
 from server.events.model import Source
 from server.ingest.pipeline import Pipeline, encode
 from server.ingest.queue import Queue
@@ -54,8 +54,8 @@ class Replayer:
                 if row["code"] == "store_refused":
                     is_new = is_dry or await self._put_back(row)
                 else:
-                    record = self._run(row)
-                    is_new = is_dry or await self._submit(row, record)
+                    submission = self._run(row)
+                    is_new = self._leave_out(submission) if is_dry else await self._submit(row, submission)
             except EventRejected as error:
                 if not is_dry:
                     await self._keep(row, error)
@@ -72,8 +72,8 @@ class Replayer:
             outcome.duplicate += not is_new
         return outcome
 
-    def _run(self, row: Row) -> Record:
-        """Return the event as it is accepted now. Errors: EventRejected."""
+    def _run(self, row: Row) -> Submission:
+        """Return the event as it is accepted now, with what brought its session. Errors: EventRejected."""
         site = self.sites.get(row["site"] or "")
         if site is None or row["context"] is None or row["code"] == "damaged":
             raise EventRejected(row["code"], row["message"])
@@ -85,22 +85,37 @@ class Replayer:
         if isinstance(raw, dict) and raw.get("id") is None:
             # one made anew at each replay would let two replays at once store it twice
             raw["id"] = self._id_of(row)
-        draft = self.pipeline.run(beacon, raw)
-        return Record(draft.event["site"], draft.event["id"], encode(draft))
+        origins = self.pipeline.origins
+        try:
+            draft = self.pipeline.run(beacon, raw)
+        except Exception:
+            origins.forget_unkept()  # the next request would commit it as its own
+            raise
+        record = Record(draft.event["site"], draft.event["id"], encode(draft))
+        return Submission([record], (), [(*origin, 0) for origin in origins.take_new()])
+
+    def _leave_out(self, submission: Submission) -> bool:
+        """Forget what a dry run has not committed; return that it would be."""
+        self.pipeline.origins.forget_unkept(submission.origins)
+        return True
 
     def _id_of(self, row: Row) -> str:
         digest = hashlib.sha256(f"{self.queue.queue_id}/{row['seq']}".encode()).digest()
         return str(UUID(bytes=digest[:16], version=4))
 
-    async def _submit(self, row: Row, record: Record) -> bool:
+    async def _submit(self, row: Row, submission: Submission) -> bool:
         """Accept it and let it leave `rejected`; return False where it was stored already."""
 
         def leave(database: sqlite3.Connection) -> None:
             if _leave(database, row["seq"]):
                 add_count(database, "replayed", "", 1)
 
-        origins = [(*origin, 0) for origin in self.pipeline.origins.take_new()]
-        (is_new,) = await self.queue.submit(Submission([record], (), origins, work=leave))
+        submission.work = leave
+        try:
+            (is_new,) = await self.queue.submit(submission)
+        except Unavailable:
+            self.pipeline.origins.forget_unkept(submission.origins)
+            raise
         return is_new
 
     async def _put_back(self, row: Row) -> bool:

@@ -66,6 +66,16 @@ class Telling:
             self._tell_outbox(events, part[-1][0])
         self._has_gaps = False
 
+    def pass_over(self, seq: int) -> None:
+        """Have people know that an event is never told, before the queue forgets it; they have all that is before it.
+
+        Where they were behind it and the queue no longer has it, they would be made anew for whatever they miss next,
+        and nothing follows from that. The outbox asks for what there is, and passes over what there is not.
+        Errors: sqlite3.Error.
+        """
+        if self._people is not None:
+            self._people.take([], self._queue.queue_id, seq)
+
     def catch_up(self, stored: int) -> None:
         """Tell what the store has up to a position: somebody died between the two, or a file is new."""
         self._has_gaps = True

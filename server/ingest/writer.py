@@ -231,7 +231,10 @@ class Writer:
             state.lag_ms = self._clock() - received
 
     def _set_aside(self, row: Waiting, code: str, reason: str) -> None:
-        """Move one event into `rejected`. Errors: Unavailable, and then it is still where it was."""
+        """Move one event into `rejected`; what is before it is stored and told.
+
+        Errors: Unavailable, sqlite3.Error, and then it is still where it was.
+        """
         seq, event = row
         fields = _fields_of(event)
         rejected = RejectedEvent(
@@ -246,6 +249,7 @@ class Writer:
         with self._keeping:
             if self._keepers:
                 raise Unavailable("backup", "A backup is being made; nothing is set aside meanwhile.")
+            self._telling.pass_over(seq)  # first: should it be tried again, it can be passed over again
             self._queue.perform(lambda database: set_aside(database, seq, rejected))
         self._position = seq
         self.state.set_aside += 1

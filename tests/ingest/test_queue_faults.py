@@ -11,7 +11,7 @@ import pytest
 from server.errors import Unavailable
 from server.ingest import queue as queue_module
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Record, Submission
+from server.ingest.queue_file import Record, Submission, open_database
 from tests.factories import make_id
 
 
@@ -54,3 +54,53 @@ async def test_a_fault_of_one_submission_is_not_its_neighbours(queue: Queue) -> 
     assert [outcome == [True] for outcome in outcomes] == [True, True, False, True, True]
     assert isinstance(outcomes[2], Unavailable)
     assert queue.counts().accepted == 4
+
+
+@pytest.mark.parametrize("opened", range(4))
+def test_a_file_that_cannot_be_opened_for_any_of_its_users_is_a_start_that_fails(
+    tmp_path: Path, opened: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened by the committer itself, it was the silent end of it: every request waited for ever."""
+    left = [None] * opened
+
+    def open_later(path: Path) -> sqlite3.Connection:
+        if not left:
+            raise sqlite3.OperationalError("unable to open database file")
+        left.pop()
+        return open_database(path)
+
+    monkeypatch.setattr(queue_module, "open_database", open_later)
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Queue(tmp_path / "queue.sqlite")
+
+
+def test_who_asks_for_a_change_after_the_end_is_told_so(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "queue.sqlite")
+    queue.close()
+    told: list[Unavailable] = []
+    thread = threading.Thread(target=ask, args=(queue, told), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert [str(each) for each in told] == ["The server is stopping."]
+
+
+def ask(queue: Queue, told: list[Unavailable]) -> None:
+    """Collect what is raised: who waits for ever must not keep the tests from ending."""
+    try:
+        queue.perform(lambda _: None)
+    except Unavailable as error:
+        told.append(error)
+
+
+async def test_what_comes_while_the_committer_ends_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request was let in just before the end, and is in the row just after the committer looked there last."""
+    queue = Queue(tmp_path / "queue.sqlite")
+    put = queue._put
+
+    def close_first(submission: Submission) -> None:
+        queue.close()
+        put(submission)
+
+    monkeypatch.setattr(queue, "_put", close_first)
+    with pytest.raises(Unavailable, match="stopping"):
+        await asyncio.wait_for(queue.submit(Submission([Record("default", make_id(), b"{}")])), 10)

@@ -11,7 +11,8 @@ from server.errors import EVENT_FAULTS
 from server.ingest.facts import fact_of
 from server.ingest.people import People
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Submission
+from server.ingest.queue_file import Record, Submission, set_aside
+from server.ingest.rejected import RejectedFilter
 from server.ingest.telling import Followers
 from server.ingest.writer import Writer
 from server.outgoing.cloud_event import encode_cloud_event
@@ -142,6 +143,48 @@ async def test_a_fault_of_the_disk_is_no_fault_of_the_event(
     installation.run()
     assert [each["id"] for each in installation.due()] == [record.event_id]
     assert installation.queue.counts().untold == {}
+
+
+@pytest.mark.parametrize("code", ["store_refused", "damaged"])
+@pytest.mark.parametrize("is_cut_off", [False, True])
+async def test_what_follows_from_an_event_follows_behind_one_that_was_set_aside_too(
+    installation: Installation, code: str, monkeypatch: pytest.MonkeyPatch, *, is_cut_off: bool
+) -> None:
+    """People cannot be written just then: they are told again, and not made anew, from which nothing would follow."""
+    queue = installation.queue
+    await queue.submit(Submission([identify(NOW_MS - 2, "old@shop.example")]))
+    installation.run()
+    installation.people = people = People(installation.folder / "users.sqlite", queue.put)
+    await queue.submit(Submission([make_record(), identify(NOW_MS - 1, "new@shop.example")]))
+    # what follows from the first took a number
+    spoil = "event = x'6e6f', crc = null" if code == "store_refused" else "crc = crc + 1"
+    queue.perform(lambda database: database.execute(f"update waiting set {spoil} where seq = 3"))
+    taking, moving = [OSError("no room")], [OSError("no room")] if is_cut_off else []
+    take = people.take
+
+    def take_later(events: Any, *place: Any) -> None:
+        if events and taking:
+            raise taking.pop()
+        take(events, *place)
+
+    def move_later(*values: Any) -> None:
+        if moving:
+            raise moving.pop()
+        set_aside(*values)
+
+    monkeypatch.setattr(people, "take", take_later)
+    monkeypatch.setattr("server.ingest.writer.set_aside", move_later)
+    installation.run()
+    assert not taking
+    assert not moving
+    assert [each["code"] for each in queue.list_rejected(RejectedFilter(), 10)] == [code]
+    changed = "select props->>'$.\"$email\"' from events where name = '$email_changed' order by time"
+    assert installation.store.query(changed, {}) == [("old@shop.example",), ("new@shop.example",)]
+
+
+def identify(time_ms: int, email: str) -> Record:
+    operations = [{"op": "update_or_create", "key": "$email", "value": email}]
+    return make_record(name="$identify", user_id="anna", time=time_ms, props={"operations": operations})
 
 
 def known_users(folder: Path) -> list[str]:

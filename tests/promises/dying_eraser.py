@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.enrich.public_suffix import load_suffixes
-from server.ingest import asked, erasure, mentions, people, queue, queue_file, telling, writer
+from server.ingest import asked, erasure, mentions, people, queue, queue_file, scrubbing, telling, writer
 from server.ingest.checkpoints import Checkpoints
 from server.outgoing.outbox import Outbox
 from server.storage import duckdb, duckdb_erasure, tombstones
@@ -64,7 +64,10 @@ STEPS: tuple[Callable[..., Any], ...] = (
     Outbox.take,
     queue.Queue.scrub,
     queue.Queue._commit,
-    queue_file.fill_free_pages,
+    scrubbing.count_chunks,
+    scrubbing.fill_some,
+    scrubbing.fill_rest,
+    scrubbing.give_back,
     queue_file.forget_stored,
     Checkpoints.empty_log,
 )

@@ -127,7 +127,7 @@ class TestIdempotencyKey:
         self, send: Callable[..., Any], stored: Stored, parts: Parts
     ) -> None:
         send(self.BODY, "key-1")
-        parts.queue.perform(lambda database: database.execute("delete from answers"))  # type: ignore[arg-type]  # the cursor is nobody's
+        parts.queue.perform(lambda database: database.execute("delete from answers"))
         assert send(self.BODY, "key-1").json()["duplicate"] == 2
         assert len(stored()) == 2
 

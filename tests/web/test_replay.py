@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from server.web.parts import Parts
@@ -81,6 +82,23 @@ def test_a_dry_run_changes_nothing(client: TestClient, parts: Parts, secret: dic
     assert replay(client, secret, all=True, dry_run=True)["accepted"] == 1
     assert stored() == []
     assert len(client.get("/api/rejected", headers=secret).json()["rejected"]) == 1
+
+
+@pytest.mark.parametrize(("name", "is_dry"), [("Paid", True), ("$message_read", False)])
+def test_what_is_not_replayed_leaves_no_campaign_to_the_next_request(
+    client: TestClient, parts: Parts, secret: dict[str, str], name: str, *, is_dry: bool
+) -> None:
+    """A dry run, and an event that lacks what the catalogue wants: which is looked for last."""
+    forbid(parts, name)
+    page = {"url": "https://shop.example/?utm_source=ads&utm_medium=cpc", "title": "", "referrer": ""}
+    client.post("/collect", json=make_batch(make_event(name=name, page=page)))
+    forbid(parts)
+    assert replay(client, secret, all=True, dry_run=is_dry)["accepted"] == is_dry
+
+    assert client.post("/collect", json=make_batch(make_event(session_id="session-2"))).status_code == 200
+
+    assert parts.queue.find_origin(("default", "session-1")) is None
+    assert parts.receiver.pipeline.origins.known("default", "session-1") is None
 
 
 def test_what_the_store_refused_goes_back_to_it_and_the_accounts_balance(
