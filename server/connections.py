@@ -21,10 +21,12 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.guard import MAX_UNFINISHED_BYTES, RETRY_AFTER_S, Guard, Phase
+from server.web.express import TRAILERS
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_PIPELINED = 32
+LEAST_TAKEN_BYTES = 16 * 1024  # in ANSWER_S, of an answer that waits to be taken
 LAST_REQUEST_S = 1.0
 
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
@@ -35,15 +37,23 @@ class _Parser(httptools.HttpRequestParser):
 
     def __init__(self, protocol: "GuardedProtocol") -> None:
         super().__init__(protocol)
-        self._read_on = protocol.read_without_upgrade
+        self._begin_anew = protocol.begin_without_upgrade
         self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
     def feed_data(self, data: Any) -> None:
-        """Read bytes. Errors: httptools.HttpParserError."""
-        try:
-            super().feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._read_on(data[upgrade.args[0] :])
+        """Read bytes. Errors: httptools.HttpParserError.
+
+        In a loop over one view: there may be thousands of such requests in what was read at once.
+        """
+        parser: httptools.HttpRequestParser = self
+        while True:
+            try:
+                httptools.HttpRequestParser.feed_data(parser, data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = memoryview(data)[upgrade.args[0] :]
+            else:
+                return
+            parser = self._begin_anew()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -108,8 +118,8 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._message_bytes:
             self._count(0)
 
-    def read_without_upgrade(self, rest: bytes) -> None:
-        """Read the request whose headers were just read, and what is behind them, as one that asks for no upgrade."""
+    def begin_without_upgrade(self) -> _Parser:
+        """Read the head that was just read as one that asks for no upgrade; return the parser for what is behind it."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         lines = [b"%s %s HTTP/%s" % (method, self.url, version.encode())]
         for name, value in self.headers:
@@ -120,8 +130,9 @@ class GuardedProtocol(HttpToolsProtocol):
                 lines.append(b"%s: %s" % (name, value))
         if method == b"CONNECT" or any(b"\r" in each or b"\n" in each for each in lines):
             raise httptools.HttpParserError("no upgrade")
-        self.parser = _Parser(self)
-        self.parser.feed_data(b"\r\n".join([*lines, b"", rest]))
+        parser = self.parser = _Parser(self)
+        httptools.HttpRequestParser.feed_data(parser, b"\r\n".join([*lines, b"", b""]))
+        return parser
 
     def on_headers_complete(self) -> None:
         """Begin with a request, or refuse it."""
@@ -135,7 +146,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.app is not self._application:
             self.app = self._application
         super().on_headers_complete()
-        self.headers = []  # the request has its list: what comes behind a body must not change where it came from
+        self.headers = TRAILERS  # the request has its list: what comes behind a body must not change where it came from
         if self._is_ending:
             self.cycle.keep_alive = False
 
@@ -167,7 +178,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def look(self, now_s: float, *, is_crowded: bool) -> None:
         """Close the connection when it has been in one place for too long. Units: seconds of the loop's clock."""
         phase = self._phase()
-        seen = (phase, self.cycle, self._pauses)
+        seen = (phase, self.cycle, self._pauses, self.transport.get_write_buffer_size() // LEAST_TAKEN_BYTES)
         if seen != self._seen:
             self._seen, self._since_s = seen, now_s
         elif now_s - self._since_s >= self.guard.patience_s(phase, is_crowded=is_crowded):
@@ -227,8 +238,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._held_bytes = held
 
     def _end_idle(self) -> None:
-        if not self.transport.is_closing() and self._phase() in {"idle", "head"}:
-            self.transport.close()
+        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()  # once its answers are taken
 
     def _end(self, status: HTTPStatus, code: str) -> None:
         """Answer in front of any application, unless an answer to an earlier request is on its way, and close."""

@@ -338,3 +338,39 @@ async def test_a_fault_at_one_connection_leaves_the_others_watched(
         await looked.wait()
     watching.cancel()
     assert "nobody foresaw it" in caplog.text
+
+
+async def test_trailers_are_not_kept(server: Server) -> None:
+    """As pairs of objects they would take twenty times what was counted of them."""
+    connection, _ = server.connect()
+    connection.data_received(b"POST /asked HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n")
+    connection.data_received(b"aa:bb\r\n" * 1_000)
+    assert connection.headers == []
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_stop_closes_a_connection_whose_answer_is_not_taken_yet(server: Server) -> None:
+    """Closing waits until it is; asked only once, it must not be passed over."""
+    server.answering.set()
+    connection, transport = server.connect()
+    connection.data_received(BEHIND)
+    await settle()
+    transport.unread = 100
+    connection.shutdown()
+    await asyncio.sleep(0.01)
+    assert transport.ended == "closed"
+
+
+async def test_who_takes_an_answer_slowly_gets_all_of_it(server: Server) -> None:
+    server.answering.set()
+    connection, transport = server.connect()
+    connection.data_received(BEHIND)
+    await settle()
+    for step in range(4):
+        transport.unread = 60_000 - 15_000 * step
+        connection.look(step * (ANSWER_S - 1), is_crowded=False)
+    assert transport.ended == ""
+    for second in range(5):
+        transport.unread -= 1  # a byte now and then is not taking it
+        connection.look(4 * ANSWER_S + second * ANSWER_S / 4, is_crowded=False)
+    assert transport.ended == "aborted"

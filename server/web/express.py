@@ -56,6 +56,16 @@ class _NoTimer:
 _NO_TIMER = _NoTimer()
 
 
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Takes what comes behind a body, which is none of the request's headers and may be a lot, and keeps nothing."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        """Drop a line."""
+
+
+TRAILERS = _Trailers()
+
+
 class _Exchange:
     """One request on the express way, in the place of uvicorn's cycle: what its protocol asks a cycle for."""
 
@@ -168,7 +178,7 @@ class ExpressProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += self._head  # the list that the new scope holds
         super().on_headers_complete()
-        self.headers = []  # for trailers, which are none of the request's headers
+        self.headers = TRAILERS
 
 
 class _ServerLines:

@@ -242,6 +242,15 @@ async def test_who_is_gone_gets_no_answer_and_is_kept_all_the_same(
     assert app.state.parts.queue.counts().accepted == 1
 
 
+async def test_thousands_of_upgrades_in_one_read_are_answered_one_after_another(
+    connection: GuardedProtocol, wire: Wire
+) -> None:
+    """One within the other would be as deep as they are many, and each would hold all that is behind it."""
+    connection.data_received(post(b"\x1f\x8b", "Connection: upgrade", "Upgrade: h2c") * 2_000)
+    assert len(await wire.answers(2_000)) == 2_000
+    assert not wire.is_closed
+
+
 @pytest.mark.parametrize("pieces", [1, 2])
 async def test_trailers_are_none_of_the_headers_on_either_way(
     connection: GuardedProtocol, wire: Wire, app: Application, pieces: int
