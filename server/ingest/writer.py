@@ -124,8 +124,8 @@ class Writer:
         finally:
             with self._keeping:
                 self._keepers -= 1
-            if self._position >= 0:
-                self._forget(self._position)
+            if self._told >= 0:  # what is stored and not told yet may have to be told again, from the queue
+                self._forget(self._told)
 
     def erase(self, site: str, ids: Ids | FindIds) -> int:
         """Erase visitors and users of a site everywhere; return how many stored events that were.

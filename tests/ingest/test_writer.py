@@ -1,5 +1,6 @@
 """From queue to store: exactly once, whatever fails in between."""
 
+import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -154,6 +155,31 @@ async def test_retention_removes_older_events_whether_or_not_the_rest_can_be_fol
     assert writer.wait_until_idle(10)
     writer.close()
     assert ids(store) == [young.event_id]
+
+
+async def test_the_end_of_a_backup_makes_the_queue_forget_only_what_was_told(
+    queue: Queue, tmp_path: Path, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored and not told yet is told again after a fault, and is found in the queue alone."""
+    writer = make_writer(queue, tmp_path, store)
+    is_telling, may_end = threading.Event(), threading.Event()
+
+    def tell(_: object) -> None:
+        is_telling.set()
+        assert may_end.wait(10)
+
+    monkeypatch.setattr(writer._telling, "tell", tell)
+    await queue.submit(Submission([make_record()]))
+    with writer.keeping():
+        writer.start()
+        assert await asyncio.to_thread(is_telling.wait, 10)
+    queue.perform(lambda _: None)
+    assert (len(ids(store)), queue.counts().waiting) == (1, 1)
+    may_end.set()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    queue.perform(lambda _: None)
+    assert queue.counts().waiting == 0
 
 
 async def test_a_backlog_larger_than_a_batch_is_moved_without_pauses(
