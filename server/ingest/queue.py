@@ -186,7 +186,7 @@ class Queue:
                 self._checkpoints.run_if_due()
         self.perform(fill_rest)
         while self.perform(give_back):
-            pass
+            self._checkpoints.run_if_due()
         self._checkpoints.empty_log()
 
     def put(self, events: Sequence[StoredEvent]) -> None:

@@ -67,8 +67,9 @@ def open_database(path: Path) -> sqlite3.Connection:
     database.execute("pragma wal_autocheckpoint = 0")
     # the log's file keeps its size when the log begins again, but not that of the longest it ever was
     database.execute(f"pragma journal_size_limit = {MAX_LOG_FILE_BYTES}")
-    # what is deleted is overwritten, where that costs no further page
-    database.execute("pragma secure_delete = fast")
+    # a page that is freed is overwritten: a later event that does not fill it would keep the end of the one before
+    # (measured: to forget 2,000 stored events takes 4 ms instead of 3)
+    database.execute("pragma secure_delete = on")
     return database
 
 

@@ -24,13 +24,13 @@ PARTS = ("fill_some", "fill_rest", "give_back")
 
 @pytest.fixture
 async def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
-    """Return a queue that has forgotten what it held, without a thread that moves the log."""
+    """Return a queue of before pages that are freed were overwritten, without a thread that moves the log."""
     monkeypatch.setattr(checkpoints, "PERIOD_S", 3600.0)
     monkeypatch.setattr(checkpoints, "LOG_BYTES", 2 * CHUNK_BYTES)
     monkeypatch.setattr(scrubbing, "FILL_BYTES", CHUNK_BYTES)
     opened = Queue(tmp_path / "queue.sqlite")
     await opened.submit(Submission([Record("default", make_id(), CANARY * (EVENT_BYTES // 8)) for _ in range(EVENTS)]))
-    opened.perform(lambda database: forget_stored(database, EVENTS))
+    opened.perform(forget_all)
     opened._checkpoints.empty_log()
     assert CANARY in opened.path.read_bytes()
     return opened
@@ -40,6 +40,12 @@ async def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
 def _closed(queue: Queue) -> Iterator[None]:
     yield
     queue.close()
+
+
+def forget_all(database: sqlite3.Connection) -> None:
+    database.execute("pragma secure_delete = fast")
+    forget_stored(database, EVENTS)
+    database.execute("pragma secure_delete = on")
 
 
 def bytes_on_disk(queue: Queue) -> bytes:
@@ -120,3 +126,13 @@ def test_a_backup_that_is_made_meanwhile_holds_no_table_of_zeros(queue: Queue, t
     queue.perform(scrubbing.fill_some)
     _copy_queue(queue.path, tmp_path / "copy.sqlite")
     assert not has_table(tmp_path / "copy.sqlite")
+
+
+async def test_a_page_that_is_used_again_keeps_nothing_of_before(tmp_path: Path) -> None:
+    """Behind the end of what does not fill it; no overwriting of free pages reaches that."""
+    with closing(Queue(tmp_path / "another.sqlite")) as queue:
+        await queue.submit(Submission([Record("default", make_id(), CANARY * 750)]))
+        queue.perform(lambda database: forget_stored(database, 1))
+        await queue.submit(Submission([Record("default", make_id(), b"x" * 4_300)]))
+        queue.scrub()
+        assert CANARY not in queue.path.read_bytes()
