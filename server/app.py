@@ -34,6 +34,7 @@ from server.ingest.erasure import erasure_state
 from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.origins import Origins
+from server.ingest.owed import Owed
 from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
@@ -221,6 +222,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
         writer=moving.writer,
         outbox=moving.outbox,
         sender=moving.sender,
+        owed=moving.owed,
         geo_watch=Repeated(geo.reload_if_changed, GEO_CHECK_S, "geo") if settings.geoip else None,
         shares=shares,
         telling=_tell_others(shares, accounts, queue),
@@ -238,6 +240,7 @@ class _Moving(NamedTuple):
     writer: Writer | None = None
     outbox: Outbox | None = None
     sender: Sender | None = None
+    owed: Owed | None = None
 
 
 _NOTHING_MOVES = _Moving()
@@ -267,11 +270,13 @@ def _open_store(settings: Settings, queue: Queue, clock: Clock) -> _Moving:
         opened.pop_all()  # nothing of it is to be closed: all is well
     followers = Followers(people=people, outbox=outbox)
     path = settings.data_dir / QUEUE_FILE
+    owed = Owed(settings.data_dir, store)
+    owed.try_to_pay(queue, followers)
     writer = Writer(queue, path, store, followers=followers, retention_days=settings.retention_days, clock=clock)
-    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock))
+    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock), owed.is_due)
     writer.start()
     sender.start()
-    return _Moving(store, writer, outbox, sender)
+    return _Moving(store, writer, outbox, sender, owed)
 
 
 def close_parts(parts: Parts) -> None:

@@ -1,0 +1,145 @@
+"""A restored folder: whoever was erased stays erased, and what a restore leaves behind goes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from server.app import close_parts, create_app, create_parts
+from server.cli import main
+from server.ingest.backup import Sources, make_backup
+from server.ingest.writer import Writer
+from server.outgoing.sender import Sender
+from server.outgoing.subscriptions import add_subscription
+from server.proxies import parse_networks
+from server.restoring import restore
+from server.settings import Settings
+from server.storage.duckdb import DuckDBStore
+from server.web.parts import Parts
+from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
+
+ERASED = "the-erased-person"
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path / "data", webhook_private=parse_networks(["127.0.0.0/8"]))
+
+
+@pytest.fixture
+def backup(settings: Settings, tmp_path: Path) -> Path:
+    """Return a backup of a folder in which somebody was erased after it; a webhook about them waits in its outbox."""
+    parts = create_parts(settings)
+    try:
+        assert parts.outbox is not None
+        assert parts.writer is not None
+        assert parts.sender is not None
+        with parts.outbox.changing() as database:
+            add_subscription(database, "default", "http://127.0.0.1:1/", ["*"], NOW_MS)
+        parts.queue.put([orjson.loads(make_record(visitor_id=each).event) for each in (ERASED, "another")])
+        assert parts.writer.wait_until_idle(PATIENCE_S)
+        back_up(parts, tmp_path / "backup")
+        parts.writer.erase("default", [("visitor", ERASED)])
+    finally:
+        close_parts(parts)
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def restored(backup: Path, settings: Settings) -> Settings:
+    restore(backup, settings.data_dir, force=True)
+    return settings
+
+
+def back_up(parts: Parts, target: Path) -> None:
+    assert parts.store is not None
+    assert parts.writer is not None
+    sources = Sources(data_dir=parts.settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
+    make_backup(sources, target, NOW_MS)
+
+
+def visitors_of(parts: Parts) -> list[str]:
+    assert parts.store is not None
+    return [visitor for (visitor,) in parts.store.query("select visitor_id from events order by 1", {})]
+
+
+def subjects_in_outbox(parts: Parts) -> str:
+    assert parts.outbox is not None
+    with parts.outbox.reading() as database:
+        return str(database.execute("select subjects from deliveries").fetchall())
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_erased_are_gone_before_anything_is_answered_or_sent(
+    restored: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the writer's thread comes."""
+    real = Writer.start
+    monkeypatch.setattr(Writer, "start", lambda _: None)
+    parts = create_parts(restored)
+    try:
+        assert visitors_of(parts) == ["another"]
+        assert ERASED not in subjects_in_outbox(parts)
+    finally:
+        assert parts.writer is not None
+        real(parts.writer)
+        close_parts(parts)
+
+
+def test_while_the_store_is_away_nothing_is_sent_and_then_the_erased_go_first(
+    restored: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_away = [True]
+
+    real_open = DuckDBStore._open
+
+    def open_when_back(store: DuckDBStore) -> None:
+        if is_away[0]:
+            raise duckdb.IOException("another process holds the lock")
+        real_open(store)
+
+    sent: list[str] = []
+
+    def send(_: Sender) -> float:
+        sent.append("a line")
+        return 0.1
+
+    monkeypatch.setattr(DuckDBStore, "_open", open_when_back)
+    monkeypatch.setattr(Sender, "_start_lines", send)
+    with TestClient(create_app(restored)) as client:
+        key = {"Authorization": f"Bearer {SECRET_KEY}"}
+        assert client.get("/api/events", headers=key).status_code == 503
+        assert sent == []
+        is_away[0] = False
+        parts = client.app.state.parts  # type: ignore[attr-defined]
+        assert parts.writer.wait_until_idle(PATIENCE_S)
+        wait_until(lambda: client.get("/api/events", headers=key).status_code == 200)
+        assert ERASED not in client.get("/api/events", headers=key).text
+        wait_until(lambda: bool(sent))
+        assert ERASED not in subjects_in_outbox(parts)
+
+
+def test_an_export_without_a_server_is_without_the_erased(restored: Settings, tmp_path: Path) -> None:
+    output = tmp_path / "events.ndjson"
+    assert main(["export", "--data-dir", str(restored.data_dir), "--port", "1", "--output", str(output)]) == 0
+    assert ERASED not in output.read_text()
+    assert "another" in output.read_text()
+
+
+def test_an_export_finishes_a_restore_that_was_begun(backup: Path, settings: Settings, tmp_path: Path) -> None:
+    (settings.data_dir / "events.duckdb").unlink()
+    backup.rename(settings.data_dir / "restore")
+    output = tmp_path / "events.ndjson"
+    assert main(["export", "--data-dir", str(settings.data_dir), "--port", "1", "--output", str(output)]) == 0
+    assert "another" in output.read_text()
