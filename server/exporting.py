@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 import duckdb
 
@@ -151,7 +152,8 @@ def _writing(output: Path | None) -> Iterator[Path | None]:
         if target is None or (target.exists() and not target.is_file()):
             yield target
             return
-        partial = target.with_name(target.name + ".partial")
+        # of each its own: the next may begin before this one ends
+        partial = target.with_name(f"{target.name}.{uuid4().hex[:8]}.partial")
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         try:
             partial.touch()
