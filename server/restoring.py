@@ -46,6 +46,21 @@ def folder_in_use(data_dir: Path, *, alone: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def folder_shared(data_dir: Path) -> Iterator[None]:
+    """Keep a restore away from the folder while an application has it; finish one that was begun.
+
+    Whoever serves holds the lock in the same way already: those who share it do not mind each other.
+    Errors: FootfallError, OSError.
+    """
+    make_folder(data_dir)
+    if (data_dir / READY).is_dir():
+        with folder_in_use(data_dir, alone=True):  # several processes at it would lose files
+            finish_restore(data_dir)
+    with folder_in_use(data_dir, alone=False):
+        yield
+
+
 def restore(source: Path, data_dir: Path, *, force: bool) -> None:
     """Replace what a data folder holds by a backup. Errors: FootfallError, OSError.
 

@@ -11,12 +11,13 @@ from starlette.testclient import TestClient
 
 from server.app import close_parts, create_app, create_parts
 from server.cli import main
+from server.errors import FootfallError, SettingsError
 from server.ingest.backup import Sources, make_backup
 from server.ingest.writer import Writer
 from server.outgoing.sender import Sender
 from server.outgoing.subscriptions import add_subscription
 from server.proxies import parse_networks
-from server.restoring import restore
+from server.restoring import folder_in_use, restore
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
 from server.web.parts import Parts
@@ -128,6 +129,23 @@ def test_while_the_store_is_away_nothing_is_sent_and_then_the_erased_go_first(
         assert ERASED not in client.get("/api/events", headers=key).text
         wait_until(lambda: bool(sent))
         assert ERASED not in subjects_in_outbox(parts)
+
+
+def test_a_folder_that_a_mounted_application_has_open_is_not_replaced(restored: Settings, backup: Path) -> None:
+    app = create_app(restored)
+    for _ in range(2):
+        parts = app.start()
+        with pytest.raises(FootfallError, match="in use"):
+            restore(backup, restored.data_dir, force=True)
+        close_parts(parts)
+        app.forget_parts()
+    restore(backup, restored.data_dir, force=True)
+
+
+def test_an_application_does_not_start_in_a_folder_that_is_being_restored(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    with folder_in_use(settings.data_dir, alone=True), pytest.raises(SettingsError, match="in use"):
+        create_app(settings).start()
 
 
 def test_an_export_without_a_server_is_without_the_erased(restored: Settings, tmp_path: Path) -> None:
