@@ -1,7 +1,11 @@
 """A restored folder: whoever was erased stays erased, and what a restore leaves behind goes."""
 
+import errno
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -9,6 +13,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from server import restoring
 from server.app import close_parts, create_app, create_parts
 from server.cli import main
 from server.errors import FootfallError, SettingsError
@@ -20,6 +25,7 @@ from server.proxies import parse_networks
 from server.restoring import folder_in_use, restore
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
+from server.storage.files import sha256_of
 from server.web.parts import Parts
 from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
 
@@ -62,6 +68,21 @@ def back_up(parts: Parts, target: Path) -> None:
     assert parts.writer is not None
     sources = Sources(data_dir=parts.settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
     make_backup(sources, target, NOW_MS)
+
+
+def accept_as_it_is(backup: Path) -> None:
+    """Write the manifest of what the folder holds."""
+    files = {
+        str(path.relative_to(backup)): {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        for path in backup.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+    (backup / "manifest.json").write_bytes(orjson.dumps({"version": "99.0", "made_at_ms": NOW_MS, "files": files}))
+
+
+def state_of(data_dir: Path) -> dict[str, str]:
+    """Return the digests of a folder's files."""
+    return {str(path): sha256_of(path) for path in data_dir.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
 def visitors_of(parts: Parts) -> list[str]:
@@ -146,6 +167,55 @@ def test_an_application_does_not_start_in_a_folder_that_is_being_restored(settin
     settings.data_dir.mkdir()
     with folder_in_use(settings.data_dir, alone=True), pytest.raises(SettingsError, match="in use"):
         create_app(settings).start()
+
+
+@pytest.mark.parametrize("name", ["queue.sqlite", "outbox.sqlite", "events.duckdb"])
+def test_a_backup_of_a_newer_version_is_refused_before_anything_is_replaced(
+    backup: Path, settings: Settings, name: str
+) -> None:
+    """As its manifest tells it; the log of a backup may hold the version."""
+    if name == "events.duckdb":
+        with duckdb.connect(str(backup / name)) as store:
+            store.execute("update format set version = 99")
+    else:
+        with closing(sqlite3.connect(backup / name)) as database:
+            database.execute("pragma user_version = 99")
+    accept_as_it_is(backup)
+    before = state_of(settings.data_dir)
+    with pytest.raises(FootfallError, match=f"{name} has format 99"):
+        restore(backup, settings.data_dir, force=True)
+    assert state_of(settings.data_dir) == before
+
+
+def test_the_version_of_a_store_is_found_in_its_log(backup: Path, settings: Settings) -> None:
+    with duckdb.connect(str(backup / "events.duckdb")) as store:
+        store.execute("set checkpoint_threshold = '1TB'; update format set version = 99")
+        for each in ("events.duckdb", "events.duckdb.wal"):
+            shutil.copyfile(backup / each, backup / f"{each}.open")
+    for each in ("events.duckdb", "events.duckdb.wal"):
+        (backup / f"{each}.open").replace(backup / each)
+    accept_as_it_is(backup)
+    with pytest.raises(FootfallError, match=r"events.duckdb has format 99"):
+        restore(backup, settings.data_dir, force=True)
+
+
+def test_a_restore_that_fails_leaves_nothing(backup: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path, __: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = state_of(settings.data_dir)
+    monkeypatch.setattr(restoring, "merge_tombstones", fail)
+    with pytest.raises(OSError, match="No space left"):
+        restore(backup, settings.data_dir, force=True)
+    assert state_of(settings.data_dir) == before
+
+
+def test_what_a_killed_restore_has_left_goes_with_the_next_start(restored: Settings, backup: Path) -> None:
+    """Whole copies, which no erasure would ever reach."""
+    for name in ("restore.partial", "restore.done"):
+        shutil.copytree(backup, restored.data_dir / name)
+    close_parts(create_app(restored).start())
+    assert not list(restored.data_dir.glob("restore*"))
 
 
 def test_an_export_without_a_server_is_without_the_erased(restored: Settings, tmp_path: Path) -> None:
