@@ -34,6 +34,7 @@ from server.ingest.erasure import erasure_state
 from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.origins import Origins
+from server.ingest.owed import Owed
 from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
@@ -46,7 +47,7 @@ from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import OUTBOX_FILE
 from server.outgoing.sender import Chances, Sender
 from server.outgoing.target import Guard
-from server.restoring import finish_restore
+from server.restoring import finish_restore, folder_shared
 from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
@@ -85,6 +86,7 @@ class Application(Starlette):
         self._shares = shares
         self._clock = clock
         self._parts: Parts | None = None  # those of the state, which takes 2 µs to ask
+        self._held = ExitStack()
         self._collect = Collect()
         self._collect_paths = frozenset({settings.collect_path, settings.collect_path + "/"})
         if settings.role == "app":
@@ -106,7 +108,10 @@ class Application(Starlette):
         """Make the parts unless they are there. Errors: SettingsError."""
         if self._parts is None:
             if not hasattr(self.state, "parts"):
-                self.state.parts = create_parts(self._settings, self._clock, self._shares)
+                with ExitStack() as held:
+                    _share_folder(self._settings, held)
+                    self.state.parts = create_parts(self._settings, self._clock, self._shares)
+                    self._held = held.pop_all()  # under any ASGI server: a restore would replace what is open here
                 if self._logs_password:
                     _log_password(self.state.parts)
             self._parts = cast("Parts", self.state.parts)
@@ -116,6 +121,7 @@ class Application(Starlette):
         """Let go of parts that were closed."""
         del self.state.parts
         self._parts = None
+        self._held.close()
 
     @property
     def counts_answers(self) -> bool:
@@ -136,6 +142,14 @@ class Application(Starlette):
     def take_express(self, scope: dict[str, Any], body: bytes, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
         """Answer the body of a POST to `/collect` that came whole, see `express.py`."""
         take_batch(self.start(), scope, body, loop, answer)
+
+
+def _share_folder(settings: Settings, held: ExitStack) -> None:
+    """Keep a restore away until the stack is closed. Errors: SettingsError."""
+    try:
+        held.enter_context(folder_shared(settings.data_dir))
+    except (OSError, FootfallError) as error:
+        raise SettingsError([f"FOOTFALL_DATA_DIR: {settings.data_dir} cannot be used: {error}"]) from error
 
 
 def _counting(answers: Counter[int], send: Send) -> Send:
@@ -221,6 +235,7 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
         writer=moving.writer,
         outbox=moving.outbox,
         sender=moving.sender,
+        owed=moving.owed,
         geo_watch=Repeated(geo.reload_if_changed, GEO_CHECK_S, "geo") if settings.geoip else None,
         shares=shares,
         telling=_tell_others(shares, accounts, queue),
@@ -238,6 +253,7 @@ class _Moving(NamedTuple):
     writer: Writer | None = None
     outbox: Outbox | None = None
     sender: Sender | None = None
+    owed: Owed | None = None
 
 
 _NOTHING_MOVES = _Moving()
@@ -267,11 +283,13 @@ def _open_store(settings: Settings, queue: Queue, clock: Clock) -> _Moving:
         opened.pop_all()  # nothing of it is to be closed: all is well
     followers = Followers(people=people, outbox=outbox)
     path = settings.data_dir / QUEUE_FILE
+    owed = Owed(settings.data_dir, store)
+    owed.try_to_pay(queue, followers)
     writer = Writer(queue, path, store, followers=followers, retention_days=settings.retention_days, clock=clock)
-    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock))
+    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock), owed.is_due)
     writer.start()
     sender.start()
-    return _Moving(store, writer, outbox, sender)
+    return _Moving(store, writer, outbox, sender, owed)
 
 
 def close_parts(parts: Parts) -> None:

@@ -4,22 +4,33 @@ The output file gets its name when it is whole and on disk: an export that fails
 """
 
 import os
+import sqlite3
 import stat
 import sys
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 import duckdb
 
 from server.asking import ask_server, folder_without_server, no_answer, read_answer
 from server.errors import BadRequest, FootfallError, Unavailable
 from server.events.wire import read_instant
+from server.identity.people_file import PEOPLE_FILE
+from server.ingest.backup import QUEUE
+from server.ingest.owed import Owed
+from server.ingest.people import People
+from server.ingest.queue import Queue
+from server.ingest.telling import Followers
+from server.outgoing.outbox import Outbox
+from server.outgoing.outbox_file import OUTBOX_FILE
 from server.reports.events import write_events
 from server.reports.filters import Filter
+from server.restoring import READY, finish_restore
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
 from server.storage.migrations import SchemaError, sync_path
@@ -65,20 +76,41 @@ def _ask(settings: Settings, file_format: str, filters: Mapping[str, str]) -> HT
 
 def _export_file(settings: Settings, file_format: str, output: Path | None, wanted: Filter) -> None:
     path = settings.data_dir / STORE_FILE
-    if not path.exists():
+    if not path.exists() and not (settings.data_dir / READY).is_dir():
         raise BadRequest("no_store", f"There is no store in {settings.data_dir}.", "Name the folder: --data-dir")
     with folder_without_server(settings):
         try:
+            finish_restore(settings.data_dir)
             store = DuckDBStore(path)
         except (OSError, duckdb.Error, SchemaError) as error:
             raise FootfallError("no_store", f"{path} cannot be opened: {error}", "See `footfall doctor`.") from error
         try:
+            _erase_owed(settings.data_dir, store)
             with _writing(output) as target:
                 _write(store, file_format, target, wanted)
         except Unavailable as error:  # by a program that does not hold the folder's lock
             raise no_answer(settings) from error
         finally:
             store.close()
+
+
+def _erase_owed(data_dir: Path, store: DuckDBStore) -> None:
+    """Remove who was erased in this folder before an older backup was restored. Errors: FootfallError, Unavailable."""
+    owed = Owed(data_dir, store)
+    if not owed.is_due():
+        return
+    try:
+        with ExitStack() as opened:
+            queue = Queue(data_dir / QUEUE)
+            opened.callback(queue.close)
+            outbox = Outbox(data_dir / OUTBOX_FILE)
+            opened.callback(outbox.close)
+            people = People(data_dir / PEOPLE_FILE, queue.put)
+            opened.callback(people.close)
+            owed.pay(queue, Followers(people=people, outbox=outbox))
+    except (OSError, duckdb.Error, sqlite3.Error, SchemaError) as error:
+        message = f"Who was erased cannot be removed from {data_dir}, which is first: {error}"
+        raise FootfallError("not_erased", message, "See `footfall doctor`.") from error
 
 
 def _write(store: DuckDBStore, file_format: str, path: Path | None, wanted: Filter) -> None:
@@ -120,7 +152,8 @@ def _writing(output: Path | None) -> Iterator[Path | None]:
         if target is None or (target.exists() and not target.is_file()):
             yield target
             return
-        partial = target.with_name(target.name + ".partial")
+        # of each its own: the next may begin before this one ends
+        partial = target.with_name(f"{target.name}.{uuid4().hex[:8]}.partial")
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         try:
             partial.touch()

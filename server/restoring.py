@@ -1,6 +1,6 @@
 """`footfall restore`: puts a backup in the place of a data folder; whole or not at all, also when killed.
 
-First everything is copied into `restore.partial` in the data folder and its check sums are compared; then that folder
+First everything is copied into `restore.partial` in the data folder, and check sums and versions are compared; then it
 is renamed to `restore`, and from this moment the restore is done: what remains, moving its files over the old ones, is
 finished by whoever comes next, this command or the server's next start (`finish_restore`).
 """
@@ -8,21 +8,27 @@ finished by whoever comes next, this command or the server's next start (`finish
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 
 from server.errors import FootfallError
+from server.ingest.queue_schema import VERSION as QUEUE_VERSION
+from server.outgoing.outbox_file import VERSION as OUTBOX_VERSION
+from server.storage.duckdb_file import check_file
 from server.storage.files import sha256_of
 from server.storage.folder import make_folder
-from server.storage.migrations import sync_path
+from server.storage.migrations import SchemaError, check_version, sync_path
 from server.storage.tombstones import FILE_NAME, merge_tombstones, read_tombstones
 
 MANIFEST = "manifest.json"
 READY = "restore"
+PARTIAL = "restore.partial"
+DONE = "restore.done"
 _OWNED = ("queue.sqlite", "events.duckdb")
 _LOGS_OF = {
     "queue.sqlite": ("queue.sqlite-wal", "queue.sqlite-shm"),
@@ -46,6 +52,21 @@ def folder_in_use(data_dir: Path, *, alone: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def folder_shared(data_dir: Path) -> Iterator[None]:
+    """Keep a restore away from the folder while an application has it; finish one that was begun.
+
+    Whoever serves holds the lock in the same way already: those who share it do not mind each other.
+    Errors: FootfallError, OSError.
+    """
+    make_folder(data_dir)
+    if (data_dir / READY).is_dir():
+        with folder_in_use(data_dir, alone=True):  # several processes at it would lose files
+            finish_restore(data_dir)
+    with folder_in_use(data_dir, alone=False):
+        yield
+
+
 def restore(source: Path, data_dir: Path, *, force: bool) -> None:
     """Replace what a data folder holds by a backup. Errors: FootfallError, OSError.
 
@@ -59,25 +80,29 @@ def restore(source: Path, data_dir: Path, *, force: bool) -> None:
         used = [name for name in _OWNED if (data_dir / name).exists()]
         if used and not force:
             raise FootfallError("not_empty", f"{data_dir} holds {', '.join(used)}.", "--force replaces them for good.")
-        partial = data_dir / "restore.partial"
-        if partial.exists():
-            shutil.rmtree(partial)
-        for name in files:
-            copy = partial / name
-            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copy(source / name, copy)
-            sync_path(copy)
-        _check_files(partial, files)
-        merge_tombstones(partial / FILE_NAME, read_tombstones(data_dir / FILE_NAME))
-        for folder in {path.parent for path in partial.rglob("*")}:
-            sync_path(folder)
-        partial.rename(data_dir / READY)
+        partial = data_dir / PARTIAL
+        try:
+            _copy_files(source, partial, files)
+            _check_files(partial, files)
+            _check_versions(partial)
+            merge_tombstones(partial / FILE_NAME, read_tombstones(data_dir / FILE_NAME))
+            for folder in {path.parent for path in partial.rglob("*")}:
+                sync_path(folder)
+            partial.rename(data_dir / READY)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # the room that it takes may be what was missing
+            raise
         sync_path(data_dir)
         finish_restore(data_dir)
 
 
 def finish_restore(data_dir: Path) -> None:
-    """Move the files of a restore that was begun to where they belong. Nothing to do nearly always. Errors: OSError."""
+    """Move the files of a restore that was begun to where they belong. Nothing to do nearly always. Errors: OSError.
+
+    For whoever has the folder's lock. What a killed restore has left goes first: whole copies that no erasure reaches.
+    """
+    for name in (PARTIAL, DONE):
+        _remove(data_dir / name)
     ready = data_dir / READY
     if not ready.is_dir():
         return
@@ -96,12 +121,43 @@ def finish_restore(data_dir: Path) -> None:
             shutil.copy(ready / name, data_dir / name)
             sync_path(data_dir / name)
     sync_path(data_dir)
-    done = data_dir / "restore.done"
-    if done.exists():
-        shutil.rmtree(done)
-    ready.rename(done)
+    ready.rename(data_dir / DONE)
     sync_path(data_dir)
-    shutil.rmtree(done)
+    _remove(data_dir / DONE)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, which several processes that start may do at once. Errors: OSError."""
+    while folder.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+
+
+def _copy_files(source: Path, folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copy(source / name, copy)
+        sync_path(copy)
+
+
+def _check_versions(folder: Path) -> None:
+    """Refuse what the next start would refuse, as long as the old files are there. Errors: FootfallError, OSError."""
+    try:
+        for name, known in (("queue.sqlite", QUEUE_VERSION), ("outbox.sqlite", OUTBOX_VERSION)):
+            if (folder / name).exists():
+                check_version(folder / name, _sqlite_version(folder / name), known)
+        if (folder / "events.duckdb").exists():
+            check_file(folder / "events.duckdb")
+    except (SchemaError, duckdb.Error) as error:
+        message = f"The backup cannot be used by this version: {error}"
+        raise FootfallError("unusable_backup", message, "The folder is as it was.") from error
+
+
+def _sqlite_version(path: Path) -> int:
+    """Return `pragma user_version`, read from the file's header (sqlite.org/fileformat2.html, 1.3)."""
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(64)[60:], "big")
 
 
 def _checked_manifest(source: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.cli import main
+from server.exporting import _writing
 from server.restoring import folder_in_use
 from tests.factories import make_batch, make_event, make_settings
 from tests.real_server import RealServer, start_server
@@ -92,6 +93,20 @@ def test_an_output_that_cannot_be_written_is_told(
     assert f"footfall: {target} cannot be written" in told
     assert "Name a file in a folder that can be written" in told
     assert output.read_bytes() == OLD
+
+
+def test_two_exports_to_one_file_do_not_mix(data_dir: Path, output: Path) -> None:
+    """The next run of a timer begins while a slow one still writes."""
+    with _writing(output) as slow:
+        assert slow is not None
+        with slow.open("wb") as file:
+            file.write(b"the slow")
+            file.flush()
+            assert export(data_dir, 1, "--output", str(output)) == 0
+            assert orjson.loads(output.read_bytes())["name"] == "Signed up"
+            file.write(b" one")
+    assert output.read_bytes() == b"the slow one"
+    assert list(output.parent.iterdir()) == [output]
 
 
 def test_a_pipe_is_written_as_it_is(data_dir: Path) -> None:

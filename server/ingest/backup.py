@@ -5,14 +5,17 @@ instant, and is copied after it. So the queue's copy holds every accepted event 
 numbers from which the store's own cursor goes on: after a restore each is there once. The outbox has a position
 of its own, and what its copy lacks is in the queue's copy as well.
 The folder gets its name last, after everything in it, the manifest with all check sums included, is on disk: a backup
-that was interrupted ends in `.partial` and is none.
+that was killed ends in `.partial` and is none.
 """
 
 import contextlib
 import shutil
 import sqlite3
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 
@@ -28,6 +31,10 @@ from server.storage.tombstones import FILE_NAME
 
 MANIFEST = "manifest.json"
 QUEUE = "queue.sqlite"
+STORE = "events.duckdb"
+
+_lock = threading.Lock()
+_under_way: set[Path] = set()
 
 
 class BackupError(Exception):
@@ -47,28 +54,52 @@ class Sources:
 def make_backup(sources: Sources, target: Path, now_ms: int) -> dict[str, int]:
     """Write a backup folder; return the size of each of its files.
 
-    Errors: BackupError when there is something at the target; OSError, sqlite3.Error.
+    Errors: BackupError when there is something at the target or another backup is being made; OSError, sqlite3.Error;
+            then nothing of it is left.
     """
-    if target.exists():
-        raise BackupError(f"{target} is there already; a backup is a new folder.")
-    partial = target.with_name(target.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True, mode=0o700)
-    data_dir = sources.data_dir
-    with sources.writer.keeping():
-        sources.store.copy(partial)
-        if sources.outbox is not None:
-            sources.outbox.copy(partial / OUTBOX_FILE)
-        _copy_queue(data_dir / QUEUE, partial / QUEUE)
-    if (data_dir / FILE_NAME).exists():
-        shutil.copyfile(data_dir / FILE_NAME, partial / FILE_NAME)
-    if (data_dir / "keys").is_dir():
-        shutil.copytree(data_dir / "keys", partial / "keys")
-    sizes = _write_manifest(partial, now_ms)
-    partial.rename(target)
+    with _alone(sources.data_dir):
+        if target.exists():
+            raise BackupError(f"{target} is there already; a backup is a new folder.")
+        # each has a name of its own: another folder's may be on its way to the same target
+        partial = target.with_name(f"{target.name}.{uuid4().hex[:8]}.partial")
+        partial.mkdir(parents=True, mode=0o700)
+        try:
+            _copy_all(sources, partial)
+            sizes = _write_manifest(partial, now_ms)
+            partial.rename(target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # the room that it takes may be what was missing
+            raise
     sync_path(target.parent)
     return sizes
+
+
+@contextlib.contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Refuse a second backup of a folder; one process alone has its store. Errors: BackupError."""
+    folder = data_dir.resolve()
+    with _lock:
+        if folder in _under_way:
+            raise BackupError(f"a backup of {data_dir} is being made; wait until it has ended.")
+        _under_way.add(folder)
+    try:
+        yield
+    finally:
+        with _lock:
+            _under_way.remove(folder)
+
+
+def _copy_all(sources: Sources, folder: Path) -> None:
+    data_dir = sources.data_dir
+    with sources.writer.keeping():
+        sources.store.copy(folder)
+        if sources.outbox is not None:
+            sources.outbox.copy(folder / OUTBOX_FILE)
+        _copy_queue(data_dir / QUEUE, folder / QUEUE)
+    if (data_dir / FILE_NAME).exists():
+        shutil.copyfile(data_dir / FILE_NAME, folder / FILE_NAME)
+    if (data_dir / "keys").is_dir():
+        shutil.copytree(data_dir / "keys", folder / "keys")
 
 
 def _copy_queue(path: Path, copy: Path) -> None:
@@ -86,6 +117,8 @@ def _write_manifest(folder: Path, now_ms: int) -> dict[str, int]:
         name = str(path.relative_to(folder))
         sizes[name] = path.stat().st_size
         files[name] = {"bytes": sizes[name], "sha256": sha256_of(path)}
+    if missing := [name for name in (QUEUE, STORE) if name not in sizes]:  # somebody has removed them meanwhile
+        raise BackupError(f"{' and '.join(missing)} did not stay in {folder}.")
     manifest = {"version": __version__, "made_at_ms": now_ms, "files": files}
     (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     sync_path(folder / MANIFEST)

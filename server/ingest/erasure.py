@@ -60,7 +60,7 @@ class Erasure:
         """
         mark = _mark_of(self._file)
         tombstones = read_tombstones(self._file)
-        known = self._store.tombstones()
+        known = self._known()
         new = [each for each in dict.fromkeys(tombstones) if each not in known]
         removed = 0
         if new or self._marker.exists():
@@ -115,6 +115,14 @@ class Erasure:
         """Do so for what an earlier process moved, up to the store's position, and did not live to forget."""
         for rows in read_moved(database, 0, stored, self._queue.last_seq):
             self.forget_left_out(rows)
+
+    def _known(self) -> set[Tombstone]:
+        """Return the tombstones that the store has applied. Errors: the store's, when it is still away."""
+        try:
+            return self._store.tombstones()
+        except Exception:  # noqa: BLE001 - away, or given up by the engine: only `position` opens it again
+            self._store.position(self._queue.queue_id)
+            return self._store.tombstones()
 
     def _forget(self, events: Sequence[ErasedEvent], sites: set[str], named: Sequence[int], mentions: Mentions) -> None:
         """Have the queue forget what the store is about to remove; on disk when it returns."""

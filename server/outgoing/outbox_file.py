@@ -21,7 +21,7 @@ import orjson
 
 OUTBOX_FILE = "outbox.sqlite"
 ALL_NAMES = "*"
-_SCHEMA_VERSION = 1
+VERSION = 1
 _SCHEMA = """
 create table if not exists subscriptions (
     id text primary key, site text not null, url text not null, names text not null, state text not null,
@@ -115,10 +115,10 @@ def open_outbox(path: Path, *, is_synced: bool) -> sqlite3.Connection:
     database.execute(f"pragma synchronous = {'full' if is_synced else 'normal'}")
     database.execute("pragma secure_delete = on")  # who is erased leaves no bytes, nor what has arrived
     version = database.execute("pragma user_version").fetchone()[0]
-    if version > _SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"the outbox has format {version}, this version knows {_SCHEMA_VERSION}")
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"the outbox has format {version}, this version knows {VERSION}")
     database.executescript(_SCHEMA)
-    database.execute(f"pragma user_version = {_SCHEMA_VERSION}")
+    database.execute(f"pragma user_version = {VERSION}")
     return database
 
 

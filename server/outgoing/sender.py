@@ -25,6 +25,7 @@ from server.outgoing.target import Guard
 
 LONGEST_SLEEP_S = 60.0
 FAULT_PAUSE_S = 5.0
+HELD_CHECK_S = 0.5
 STOP_TIMEOUT_S = 5.0
 CALM_CHECK_S = 0.005
 HOUSE_PERIOD_MS = 3600 * 1000
@@ -42,12 +43,22 @@ class Chances:
 
 
 class Sender:
-    """Owns the threads. `close` stops them and waits for no target. Shape: guard decides where webhooks may go."""
+    """Owns the threads. `close` stops them and waits for no target.
 
-    def __init__(self, outbox: Outbox, guard: Guard, chances: Chances | None = None) -> None:
+    Shape:  guard decides where webhooks may go; nothing is delivered as long as is_held returns True.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        guard: Guard,
+        chances: Chances | None = None,
+        is_held: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._outbox = outbox
         self.guard = guard
         self._chances = chances or Chances()
+        self._is_held = is_held
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -106,7 +117,7 @@ class Sender:
             if self._stop.is_set():  # asked after the clearing: `close` sets this first
                 return
             try:
-                sleep_s = self._start_lines()
+                sleep_s = HELD_CHECK_S if self._is_held() else self._start_lines()
             except Exception:  # the disk's faults: what is due stays due
                 log.exception("the outbox cannot be read, trying again")
                 sleep_s = FAULT_PAUSE_S

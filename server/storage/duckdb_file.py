@@ -66,6 +66,12 @@ def open_file(path: Path, steps: tuple[Step, ...] = STEPS) -> duckdb.DuckDBPyCon
     return database
 
 
+def check_file(path: Path) -> None:
+    """Refuse a file of a newer version; it is not changed. Errors: SchemaError, duckdb.Error."""
+    with contextlib.closing(duckdb.connect(str(path), read_only=True)) as database:
+        check_version(path, _version(database), len(STEPS))
+
+
 @contextlib.contextmanager
 def transaction(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Commit what is done inside, all or nothing. Errors: whatever is raised inside, duckdb.Error."""

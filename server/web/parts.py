@@ -10,6 +10,7 @@ from server.enrich.geo import Geo
 from server.events.catalogue import Catalogue
 from server.ingest.accounts import Accounts
 from server.ingest.live import Live
+from server.ingest.owed import Owed
 from server.ingest.queue import Queue
 from server.ingest.receive import Receiver
 from server.ingest.repeats import Repeats
@@ -29,8 +30,8 @@ from server.web.shares import Shares
 class Parts:
     """Everything a request may need.
 
-    Shape:  store, writer, outbox and sender are None in the role `collect`; shares and telling are where one process
-            does all; stopping is set as soon as the server is told to stop.
+    Shape:  store, writer, outbox, sender and owed are None in the role `collect`; shares and telling are where one
+            process does all; stopping is set as soon as the server is told to stop.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Parts:
     writer: Writer | None
     outbox: Outbox | None
     sender: Sender | None
+    owed: Owed | None
     geo_watch: Repeated | None
     shares: Shares | None = None
     telling: Repeated | None = None

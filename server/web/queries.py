@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from server.errors import BadRequest
+from server.errors import BadRequest, Unavailable
 from server.events.wire import read_instant
 from server.identity.people_file import PEOPLE_FILE, read_people
 from server.identity.person import Person, find_person
@@ -23,10 +23,13 @@ def parts_of(request: Request) -> Parts:
 
 
 def store_of(request: Request) -> Store:
-    """Return the store that answers questions."""
-    store = parts_of(request).store
+    """Return the store that answers questions. Errors: Unavailable while it may hold who was erased."""
+    parts = parts_of(request)
+    store = parts.store
     if store is None:  # the routes that ask are not mounted in the role `collect`
         raise RuntimeError("this process has no store")
+    if parts.owed is not None and not parts.owed.is_paid:
+        raise Unavailable("erasing", "Who was erased is being removed from a restored store.", retry_after_s=1)
     return store
 
 

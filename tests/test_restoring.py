@@ -1,0 +1,233 @@
+"""A restored folder: whoever was erased stays erased, and what a restore leaves behind goes."""
+
+import errno
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from server import restoring
+from server.app import close_parts, create_app, create_parts
+from server.cli import main
+from server.errors import FootfallError, SettingsError
+from server.ingest.backup import Sources, make_backup
+from server.ingest.writer import Writer
+from server.outgoing.sender import Sender
+from server.outgoing.subscriptions import add_subscription
+from server.proxies import parse_networks
+from server.restoring import folder_in_use, restore
+from server.settings import Settings
+from server.storage.duckdb import DuckDBStore
+from server.storage.files import sha256_of
+from server.web.parts import Parts
+from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
+
+ERASED = "the-erased-person"
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path / "data", webhook_private=parse_networks(["127.0.0.0/8"]))
+
+
+@pytest.fixture
+def backup(settings: Settings, tmp_path: Path) -> Path:
+    """Return a backup of a folder in which somebody was erased after it; a webhook about them waits in its outbox."""
+    parts = create_parts(settings)
+    try:
+        assert parts.outbox is not None
+        assert parts.writer is not None
+        assert parts.sender is not None
+        with parts.outbox.changing() as database:
+            add_subscription(database, "default", "http://127.0.0.1:1/", ["*"], NOW_MS)
+        parts.queue.put([orjson.loads(make_record(visitor_id=each).event) for each in (ERASED, "another")])
+        assert parts.writer.wait_until_idle(PATIENCE_S)
+        back_up(parts, tmp_path / "backup")
+        parts.writer.erase("default", [("visitor", ERASED)])
+    finally:
+        close_parts(parts)
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def restored(backup: Path, settings: Settings) -> Settings:
+    restore(backup, settings.data_dir, force=True)
+    return settings
+
+
+def back_up(parts: Parts, target: Path) -> None:
+    assert parts.store is not None
+    assert parts.writer is not None
+    sources = Sources(data_dir=parts.settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
+    make_backup(sources, target, NOW_MS)
+
+
+def accept_as_it_is(backup: Path) -> None:
+    """Write the manifest of what the folder holds."""
+    files = {
+        str(path.relative_to(backup)): {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        for path in backup.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+    (backup / "manifest.json").write_bytes(orjson.dumps({"version": "99.0", "made_at_ms": NOW_MS, "files": files}))
+
+
+def state_of(data_dir: Path) -> dict[str, str]:
+    """Return the digests of a folder's files."""
+    return {str(path): sha256_of(path) for path in data_dir.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def visitors_of(parts: Parts) -> list[str]:
+    assert parts.store is not None
+    return [visitor for (visitor,) in parts.store.query("select visitor_id from events order by 1", {})]
+
+
+def subjects_in_outbox(parts: Parts) -> str:
+    assert parts.outbox is not None
+    with parts.outbox.reading() as database:
+        return str(database.execute("select subjects from deliveries").fetchall())
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_erased_are_gone_before_anything_is_answered_or_sent(
+    restored: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the writer's thread comes."""
+    real = Writer.start
+    monkeypatch.setattr(Writer, "start", lambda _: None)
+    parts = create_parts(restored)
+    try:
+        assert visitors_of(parts) == ["another"]
+        assert ERASED not in subjects_in_outbox(parts)
+    finally:
+        assert parts.writer is not None
+        real(parts.writer)
+        close_parts(parts)
+
+
+def test_while_the_store_is_away_nothing_is_sent_and_then_the_erased_go_first(
+    restored: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_away = [True]
+
+    real_open = DuckDBStore._open
+
+    def open_when_back(store: DuckDBStore) -> None:
+        if is_away[0]:
+            raise duckdb.IOException("another process holds the lock")
+        real_open(store)
+
+    sent: list[str] = []
+
+    def send(_: Sender) -> float:
+        sent.append("a line")
+        return 0.1
+
+    monkeypatch.setattr(DuckDBStore, "_open", open_when_back)
+    monkeypatch.setattr(Sender, "_start_lines", send)
+    with TestClient(create_app(restored)) as client:
+        key = {"Authorization": f"Bearer {SECRET_KEY}"}
+        assert client.get("/api/events", headers=key).status_code == 503
+        assert sent == []
+        is_away[0] = False
+        parts = client.app.state.parts  # type: ignore[attr-defined]
+        assert parts.writer.wait_until_idle(PATIENCE_S)
+        wait_until(lambda: client.get("/api/events", headers=key).status_code == 200)
+        assert ERASED not in client.get("/api/events", headers=key).text
+        wait_until(lambda: bool(sent))
+        assert ERASED not in subjects_in_outbox(parts)
+
+
+def test_a_folder_that_a_mounted_application_has_open_is_not_replaced(restored: Settings, backup: Path) -> None:
+    app = create_app(restored)
+    for _ in range(2):
+        parts = app.start()
+        with pytest.raises(FootfallError, match="in use"):
+            restore(backup, restored.data_dir, force=True)
+        close_parts(parts)
+        app.forget_parts()
+    restore(backup, restored.data_dir, force=True)
+
+
+def test_an_application_does_not_start_in_a_folder_that_is_being_restored(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    with folder_in_use(settings.data_dir, alone=True), pytest.raises(SettingsError, match="in use"):
+        create_app(settings).start()
+
+
+@pytest.mark.parametrize("name", ["queue.sqlite", "outbox.sqlite", "events.duckdb"])
+def test_a_backup_of_a_newer_version_is_refused_before_anything_is_replaced(
+    backup: Path, settings: Settings, name: str
+) -> None:
+    """As its manifest tells it; the log of a backup may hold the version."""
+    if name == "events.duckdb":
+        with duckdb.connect(str(backup / name)) as store:
+            store.execute("update format set version = 99")
+    else:
+        with closing(sqlite3.connect(backup / name)) as database:
+            database.execute("pragma user_version = 99")
+    accept_as_it_is(backup)
+    before = state_of(settings.data_dir)
+    with pytest.raises(FootfallError, match=f"{name} has format 99"):
+        restore(backup, settings.data_dir, force=True)
+    assert state_of(settings.data_dir) == before
+
+
+def test_the_version_of_a_store_is_found_in_its_log(backup: Path, settings: Settings) -> None:
+    with duckdb.connect(str(backup / "events.duckdb")) as store:
+        store.execute("set checkpoint_threshold = '1TB'; update format set version = 99")
+        for each in ("events.duckdb", "events.duckdb.wal"):
+            shutil.copyfile(backup / each, backup / f"{each}.open")
+    for each in ("events.duckdb", "events.duckdb.wal"):
+        (backup / f"{each}.open").replace(backup / each)
+    accept_as_it_is(backup)
+    with pytest.raises(FootfallError, match=r"events.duckdb has format 99"):
+        restore(backup, settings.data_dir, force=True)
+
+
+def test_a_restore_that_fails_leaves_nothing(backup: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path, __: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = state_of(settings.data_dir)
+    monkeypatch.setattr(restoring, "merge_tombstones", fail)
+    with pytest.raises(OSError, match="No space left"):
+        restore(backup, settings.data_dir, force=True)
+    assert state_of(settings.data_dir) == before
+
+
+def test_what_a_killed_restore_has_left_goes_with_the_next_start(restored: Settings, backup: Path) -> None:
+    """Whole copies, which no erasure would ever reach."""
+    for name in ("restore.partial", "restore.done"):
+        shutil.copytree(backup, restored.data_dir / name)
+    close_parts(create_app(restored).start())
+    assert not list(restored.data_dir.glob("restore*"))
+
+
+def test_an_export_without_a_server_is_without_the_erased(restored: Settings, tmp_path: Path) -> None:
+    output = tmp_path / "events.ndjson"
+    assert main(["export", "--data-dir", str(restored.data_dir), "--port", "1", "--output", str(output)]) == 0
+    assert ERASED not in output.read_text()
+    assert "another" in output.read_text()
+
+
+def test_an_export_finishes_a_restore_that_was_begun(backup: Path, settings: Settings, tmp_path: Path) -> None:
+    (settings.data_dir / "events.duckdb").unlink()
+    backup.rename(settings.data_dir / "restore")
+    output = tmp_path / "events.ndjson"
+    assert main(["export", "--data-dir", str(settings.data_dir), "--port", "1", "--output", str(output)]) == 0
+    assert "another" in output.read_text()
