@@ -12,6 +12,8 @@ Why it holds
     connections wait. Where the kernel does not share out (not Linux), all accept from one socket.
     Whatever dies, what was acknowledged is in the queue's file, and the writer asks the store how far it got.
     All children watch a pipe whose other end is here: when this process dies, they stop.
+    A child that cannot be started at all ends everything: the settings are wrong. One that has served before is tried
+    again for as long as it takes, because the disk may be full, and the others go on.
 
 Stopping
     Readiness turns red, and the collectors go on for `drain_s`; then no new connections, and they finish what they
@@ -21,6 +23,7 @@ Stopping
 
 import gc
 import logging
+import mmap
 import os
 import shutil
 import signal
@@ -30,7 +33,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uvicorn.config import STARTUP_FAILURE
@@ -52,15 +55,20 @@ STOP_S = 3 * GRACE_S
 SHORT_LIFE_S = 5.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-_CANNOT_START = (2, STARTUP_FAILURE)  # wrong settings: another try ends the same
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SOONEST_S = 0.001  # a timer of 0 never comes
+_CANNOT_START = (2, STARTUP_FAILURE)  # wrong settings: where none has served yet, another try ends the same
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM)
 
 log = logging.getLogger("footfall.supervisor")
 
 
 @dataclass(slots=True)
 class _Child:
-    """One process and how to make it. Shape: pause_s is how long to wait before it is made again."""
+    """One process and how to make it.
+
+    Shape:  pause_s is how long to wait before it is made again, due_s when that is over; served is one byte of memory
+            that all its lives share with this process, not 0 once one of them has listened.
+    """
 
     name: str
     work: Callable[[], int]
@@ -68,12 +76,27 @@ class _Child:
     starts: int = 0
     started_s: float = 0.0
     pause_s: float = FIRST_PAUSE_S
+    due_s: float = 0.0
+    served: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 1))
 
     def end(self, now_s: float) -> None:
         """Note its death; after a long life it may soon start again."""
         self.pid = 0
         if now_s - self.started_s > SHORT_LIFE_S:
             self.pause_s = FIRST_PAUSE_S
+
+    def may_live_again(self, status: int) -> bool:
+        """Return whether another try makes sense after it ended with a status.
+
+        What has served was set up well: a full disk or the like keeps it away, and that passes. The others go on
+        meanwhile.
+        """
+        return self.served[0] != 0 or (status not in _CANNOT_START and self.pause_s < LONGEST_PAUSE_S)
+
+    def plan(self, now_s: float) -> None:
+        """Have it started again after a pause that grows while it dies soon."""
+        self.due_s = now_s + self.pause_s
+        self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
 
 
 def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
@@ -127,22 +150,31 @@ class _Supervisor:
         signal.signal(RESTART, signal.SIG_IGN)  # one process can take its own place, several cannot yet
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they are waited for, and children start without them
         gc.freeze()  # what is the same in all children stays one page
-        for child in (self._answering, *self._collectors):
+        for child in self._children():
             self._start(child)
-        while signal.sigwait(_SIGNALS) == signal.SIGCHLD:
+        while signal.sigwait(_SIGNALS) in (signal.SIGCHLD, signal.SIGALRM):
             for child, status in self._reap():
-                if status in _CANNOT_START or child.pause_s >= LONGEST_PAUSE_S:
+                if not child.may_live_again(status):
                     log.error("%s cannot be started", child.name)
                     return self._stop(status or 1)
-                self._start_again(child)
+                child.plan(time.monotonic())
+                log.warning("%s has died and is started again", child.name)
+            self._start_those_due()
         return self._stop(0)
 
-    def _start_again(self, child: _Child) -> None:
-        """Start a dead child, after a pause that grows while it dies soon."""
-        log.warning("%s has died and is started again", child.name)
-        time.sleep(child.pause_s)
-        child.pause_s *= 2
-        self._start(child)
+    def _children(self) -> tuple[_Child, ...]:
+        return (self._answering, *self._collectors)
+
+    def _start_those_due(self) -> None:
+        """Start the dead whose pauses are over, and have a signal come when the next one's is.
+
+        A pause is not slept through: another may die in it, and a stop must not wait.
+        """
+        for child in self._children():
+            if not child.pid and child.due_s <= time.monotonic():
+                self._start(child)
+        waits = [child.due_s - time.monotonic() for child in self._children() if not child.pid]
+        signal.setitimer(signal.ITIMER_REAL, max(min(waits), _SOONEST_S) if waits else 0)
 
     def _reap(self) -> list[tuple[_Child, int]]:
         """Return who has died, and with which status."""
@@ -152,7 +184,7 @@ class _Supervisor:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     break
-                for child in (self._answering, *self._collectors):
+                for child in self._children():
                     if child.pid == pid:
                         child.end(time.monotonic())
                         dead.append((child, os.waitstatus_to_exitcode(status)))
@@ -161,7 +193,14 @@ class _Supervisor:
     def _start(self, child: _Child) -> None:
         child.started_s = time.monotonic()
         sys.stdout.flush()
-        child.pid = os.fork()
+        try:
+            child.pid = os.fork()
+        except OSError:  # no memory for another process now
+            if not child.served[0]:
+                raise
+            log.exception("%s cannot be started now", child.name)
+            child.plan(time.monotonic())
+            return
         if child.pid:
             child.starts += 1
             return
@@ -178,7 +217,8 @@ class _Supervisor:
         except BaseException:
             log.exception("%s has ended", child.name)
         finally:
-            sys.stdout.flush()
+            with suppress(OSError):  # a full disk: this process must end here all the same
+                sys.stdout.flush()
             os._exit(status)
 
     def _answer(self) -> int:
@@ -197,6 +237,7 @@ class _Supervisor:
             if self._answering.starts == 0 or not is_password_shown(self._settings, shares.keys):
                 tell_where(parts, public, shows_demo=self._shows_demo)
             public.close()
+            self._answering.served[0] = 1
 
         return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
 
@@ -208,7 +249,11 @@ class _Supervisor:
         app = create_app(
             replace(self._settings, role="collect"), shares=replace(self._shares, slot=number), logs_password=False
         )
-        return run_server(app, app, self._settings, lambda _parts, _sockets: None, [own], self._lifeline)
+
+        def greet(_parts: Parts, _sockets: Sequence[socket.socket]) -> None:
+            self._collectors[number].served[0] = 1
+
+        return run_server(app, app, self._settings, greet, [own], self._lifeline)
 
     def _stop(self, status: int) -> int:
         """End all in order."""
