@@ -8,7 +8,8 @@ Who does what
 
 Why it holds
     Each collector has a listening socket of its own on the one port (SO_REUSEPORT), so that the kernel shares
-    connections out evenly. This process holds all of them open: while a dead collector is started again, its
+    connections out evenly. Any other process of this user could listen beside them: so this one listens only once the
+    folder is its own and the port is nobody's. It holds all of them open: while a dead collector is started again, its
     connections wait. Where the kernel does not share out (not Linux), all accept from one socket.
     Whatever dies, what was acknowledged is in the queue's file, and the writer asks the store how far it got.
     All children watch a pipe whose other end is here: when this process dies, they stop.
@@ -31,8 +32,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from server.app import create_app
 from server.errors import SettingsError
 from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
-from server.listening import bind
+from server.listening import bind, check_free
 from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, run_server, tell_where
 from server.settings import Settings
 from server.web.keys import Keys, complete_sites, is_password_shown, open_keys
@@ -105,19 +106,28 @@ def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
         raise SettingsError([f"--workers: a number from 1 to {MAX_WORKERS}"])
     if settings.role != "all":
         raise SettingsError(["--workers: only in the role `all`, which it shares out"])
-    listening = _listen(settings, workers)
-    folder = Path(tempfile.mkdtemp(prefix="footfall-"))  # a socket's path has at most 107 characters
-    try:
-        inner = socket.socket(socket.AF_UNIX)
-        inner.bind(str(folder / "app"))
-        inner.listen(BACKLOG)
-        with hold_folder(settings):
+    with hold_folder(settings):  # first: who may not have the folder must not listen for a moment either
+        listening = _listen(settings, workers)
+        with _inner_socket() as inner:
             shares = Shares(
                 app_socket=inner.getsockname(), keys=_make_keys(settings), tallies=SharedTallies(len(listening))
             )
-            return _Supervisor(settings, listening, inner, shares, shows_demo=shows_demo).run()
+            try:
+                return _Supervisor(settings, listening, inner, shares, shows_demo=shows_demo).run()
+            finally:
+                gc.unfreeze()  # as in serving
+
+
+@contextmanager
+def _inner_socket() -> Iterator[socket.socket]:
+    """Have a listening socket for what collectors pass on; its folder is removed at the end. Errors: OSError."""
+    folder = Path(tempfile.mkdtemp(prefix="footfall-"))  # a socket's path has at most 107 characters
+    try:
+        with socket.socket(socket.AF_UNIX) as inner:
+            inner.bind(str(folder / "app"))
+            inner.listen(BACKLOG)
+            yield inner
     finally:
-        gc.unfreeze()  # as in serving
         shutil.rmtree(folder)
 
 
@@ -301,6 +311,7 @@ def _listen(settings: Settings, count: int) -> list[socket.socket]:
         )[0]
         if not sys.platform.startswith("linux"):
             return [bind(family, address, BACKLOG)] * count
+        check_free(family, address)
         first = bind(family, address, BACKLOG, is_shared=True)
         return [first, *(bind(family, first.getsockname(), BACKLOG, is_shared=True) for _ in range(count - 1))]
     except OSError as error:

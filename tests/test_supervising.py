@@ -1,4 +1,4 @@
-"""Whether a dead process has a next life, and how long it waits for it."""
+"""When nobody may listen; whether a dead process has a next life, and how long it waits for it."""
 
 import errno
 import os
@@ -7,7 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from server.supervising import FIRST_PAUSE_S, LONGEST_PAUSE_S, SHORT_LIFE_S, _Child, _Supervisor
+from server import supervising
+from server.errors import SettingsError
+from server.holding import hold_folder
+from server.settings import Settings
+from server.supervising import FIRST_PAUSE_S, LONGEST_PAUSE_S, SHORT_LIFE_S, _Child, _Supervisor, supervise
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,14 @@ def test_a_machine_without_memory_for_another_process_ends_nothing(monkeypatch: 
     supervisor._start_those_due()
     assert len(timers) == 1
     assert 0 < timers[0] <= FIRST_PAUSE_S
+
+
+def test_who_may_not_have_the_folder_never_listens(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to a socket beside the first one's would be lost when the second start ends."""
+
+    def listen(*_: object) -> None:
+        raise AssertionError("it listens")
+
+    monkeypatch.setattr(supervising, "_listen", listen)
+    with hold_folder(settings), pytest.raises(SettingsError, match="another Footfall"):
+        supervise(settings, 1, shows_demo=False)
