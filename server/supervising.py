@@ -26,14 +26,13 @@ import gc
 import logging
 import mmap
 import os
-import shutil
+import select
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from server.app import create_app
 from server.errors import SettingsError
 from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
+from server.inner_socket import listen_inside, remove_socket
 from server.listening import bind, check_free
 from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, run_server, tell_where
 from server.settings import Settings
@@ -108,27 +108,12 @@ def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
         raise SettingsError(["--workers: only in the role `all`, which it shares out"])
     with hold_folder(settings):  # first: who may not have the folder must not listen for a moment either
         listening = _listen(settings, workers)
-        with _inner_socket() as inner:
-            shares = Shares(
-                app_socket=inner.getsockname(), keys=_make_keys(settings), tallies=SharedTallies(len(listening))
-            )
+        with listen_inside(BACKLOG) as (inner, path):
+            shares = Shares(app_socket=str(path), keys=_make_keys(settings), tallies=SharedTallies(len(listening)))
             try:
                 return _Supervisor(settings, listening, inner, shares, shows_demo=shows_demo).run()
             finally:
                 gc.unfreeze()  # as in serving
-
-
-@contextmanager
-def _inner_socket() -> Iterator[socket.socket]:
-    """Have a listening socket for what collectors pass on; its folder is removed at the end. Errors: OSError."""
-    folder = Path(tempfile.mkdtemp(prefix="footfall-"))  # a socket's path has at most 107 characters
-    try:
-        with socket.socket(socket.AF_UNIX) as inner:
-            inner.bind(str(folder / "app"))
-            inner.listen(BACKLOG)
-            yield inner
-    finally:
-        shutil.rmtree(folder)
 
 
 class _Supervisor:
@@ -249,7 +234,11 @@ class _Supervisor:
             public.close()
             self._answering.served[0] = 1
 
-        return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
+        try:
+            return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
+        finally:
+            if select.select([self._lifeline], [], [], 0)[0]:  # its end: the supervisor was killed, and removes nothing
+                remove_socket(Path(shares.app_socket))
 
     def _collect(self, number: int) -> int:
         own = self._listening[number]

@@ -149,6 +149,35 @@ def test_one_that_served_and_cannot_be_started_for_a_time_ends_no_other(start: S
     assert server.stop() == 0
 
 
+def test_what_is_killed_leaves_no_temporary_folder(start: StartServer, tmp_path: Path) -> None:
+    """The one that answers removes it after the supervisor's death, the next start after everybody's."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    choices = {"command": WORKERS, "environment": {"TMPDIR": str(folder)}}
+    server = start(**choices)
+    wait_for_all(server)
+    assert len(list(folder.iterdir())) == 1
+    server.kill()
+    end = time.monotonic() + PATIENCE_S
+    while list(folder.iterdir()):
+        assert time.monotonic() < end, "it stays"
+        time.sleep(0.05)
+
+    server = start(**choices)
+    collectors, answering = wait_for_all(server)
+    os.kill(server.process.pid, signal.SIGSTOP)  # it shall start nobody again
+    for pid in (*answering, *collectors):
+        os.kill(pid, signal.SIGKILL)
+    server.kill()
+    left = list(folder.iterdir())
+    assert len(left) == 1
+    server = start(**choices)
+    wait_for_all(server)
+    assert not left[0].exists()
+    assert server.stop() == 0
+    assert list(folder.iterdir()) == []
+
+
 def test_all_processes_are_one_server(start: StartServer) -> None:
     """Answers, live events, a session's campaign and the visitor's address, whichever process a request meets."""
     server = start(command=WORKERS, environment={"FOOTFALL_TRUSTED_PROXIES": "127.0.0.0/8"})
