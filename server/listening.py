@@ -60,6 +60,16 @@ def bind(
     return listening
 
 
+def check_free(family: int, address: tuple[object, ...]) -> None:
+    """Refuse an address where somebody listens: one of this user's would share it in silence. Errors: OSError.
+
+    Shape:  nothing listens for this, so no connection is taken; two that ask at the same moment both find it free.
+    """
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the connections of who was there are no matter
+        probe.bind(address)
+
+
 def take_over() -> list[socket.socket] | None:
     """Return the listening sockets that this process was started with, None when it was with none.
 

@@ -8,10 +8,13 @@ Who does what
 
 Why it holds
     Each collector has a listening socket of its own on the one port (SO_REUSEPORT), so that the kernel shares
-    connections out evenly. This process holds all of them open: while a dead collector is started again, its
+    connections out evenly. Any other process of this user could listen beside them: so this one listens only once the
+    folder is its own and the port is nobody's. It holds all of them open: while a dead collector is started again, its
     connections wait. Where the kernel does not share out (not Linux), all accept from one socket.
     Whatever dies, what was acknowledged is in the queue's file, and the writer asks the store how far it got.
     All children watch a pipe whose other end is here: when this process dies, they stop.
+    A child that cannot be started at all ends everything: the settings are wrong. One that has served before is tried
+    again for as long as it takes, because the disk may be full, and the others go on.
 
 Stopping
     Readiness turns red, and the collectors go on for `drain_s`; then no new connections, and they finish what they
@@ -21,16 +24,16 @@ Stopping
 
 import gc
 import logging
+import mmap
 import os
-import shutil
+import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uvicorn.config import STARTUP_FAILURE
@@ -39,7 +42,8 @@ from server.app import create_app
 from server.errors import SettingsError
 from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
-from server.listening import bind
+from server.inner_socket import listen_inside, remove_socket
+from server.listening import bind, check_free
 from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, run_server, tell_where
 from server.settings import Settings
 from server.web.keys import Keys, complete_sites, is_password_shown, open_keys
@@ -52,15 +56,20 @@ STOP_S = 3 * GRACE_S
 SHORT_LIFE_S = 5.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-_CANNOT_START = (2, STARTUP_FAILURE)  # wrong settings: another try ends the same
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SOONEST_S = 0.001  # a timer of 0 never comes
+_CANNOT_START = (2, STARTUP_FAILURE)  # wrong settings: where none has served yet, another try ends the same
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM)
 
 log = logging.getLogger("footfall.supervisor")
 
 
 @dataclass(slots=True)
 class _Child:
-    """One process and how to make it. Shape: pause_s is how long to wait before it is made again."""
+    """One process and how to make it.
+
+    Shape:  pause_s is how long to wait before it is made again, due_s when that is over; served is one byte of memory
+            that all its lives share with this process, not 0 once one of them has listened.
+    """
 
     name: str
     work: Callable[[], int]
@@ -68,12 +77,27 @@ class _Child:
     starts: int = 0
     started_s: float = 0.0
     pause_s: float = FIRST_PAUSE_S
+    due_s: float = 0.0
+    served: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 1))
 
     def end(self, now_s: float) -> None:
         """Note its death; after a long life it may soon start again."""
         self.pid = 0
         if now_s - self.started_s > SHORT_LIFE_S:
             self.pause_s = FIRST_PAUSE_S
+
+    def may_live_again(self, status: int) -> bool:
+        """Return whether another try makes sense after it ended with a status.
+
+        What has served was set up well: a full disk or the like keeps it away, and that passes. The others go on
+        meanwhile.
+        """
+        return self.served[0] != 0 or (status not in _CANNOT_START and self.pause_s < LONGEST_PAUSE_S)
+
+    def plan(self, now_s: float) -> None:
+        """Have it started again after a pause that grows while it dies soon."""
+        self.due_s = now_s + self.pause_s
+        self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
 
 
 def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
@@ -82,20 +106,14 @@ def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
         raise SettingsError([f"--workers: a number from 1 to {MAX_WORKERS}"])
     if settings.role != "all":
         raise SettingsError(["--workers: only in the role `all`, which it shares out"])
-    listening = _listen(settings, workers)
-    folder = Path(tempfile.mkdtemp(prefix="footfall-"))  # a socket's path has at most 107 characters
-    try:
-        inner = socket.socket(socket.AF_UNIX)
-        inner.bind(str(folder / "app"))
-        inner.listen(BACKLOG)
-        with hold_folder(settings):
-            shares = Shares(
-                app_socket=inner.getsockname(), keys=_make_keys(settings), tallies=SharedTallies(len(listening))
-            )
-            return _Supervisor(settings, listening, inner, shares, shows_demo=shows_demo).run()
-    finally:
-        gc.unfreeze()  # as in serving
-        shutil.rmtree(folder)
+    with hold_folder(settings):  # first: who may not have the folder must not listen for a moment either
+        listening = _listen(settings, workers)
+        with listen_inside(BACKLOG) as (inner, path):
+            shares = Shares(app_socket=str(path), keys=_make_keys(settings), tallies=SharedTallies(len(listening)))
+            try:
+                return _Supervisor(settings, listening, inner, shares, shows_demo=shows_demo).run()
+            finally:
+                gc.unfreeze()  # as in serving
 
 
 class _Supervisor:
@@ -127,22 +145,31 @@ class _Supervisor:
         signal.signal(RESTART, signal.SIG_IGN)  # one process can take its own place, several cannot yet
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they are waited for, and children start without them
         gc.freeze()  # what is the same in all children stays one page
-        for child in (self._answering, *self._collectors):
+        for child in self._children():
             self._start(child)
-        while signal.sigwait(_SIGNALS) == signal.SIGCHLD:
+        while signal.sigwait(_SIGNALS) in (signal.SIGCHLD, signal.SIGALRM):
             for child, status in self._reap():
-                if status in _CANNOT_START or child.pause_s >= LONGEST_PAUSE_S:
+                if not child.may_live_again(status):
                     log.error("%s cannot be started", child.name)
                     return self._stop(status or 1)
-                self._start_again(child)
+                child.plan(time.monotonic())
+                log.warning("%s has died and is started again", child.name)
+            self._start_those_due()
         return self._stop(0)
 
-    def _start_again(self, child: _Child) -> None:
-        """Start a dead child, after a pause that grows while it dies soon."""
-        log.warning("%s has died and is started again", child.name)
-        time.sleep(child.pause_s)
-        child.pause_s *= 2
-        self._start(child)
+    def _children(self) -> tuple[_Child, ...]:
+        return (self._answering, *self._collectors)
+
+    def _start_those_due(self) -> None:
+        """Start the dead whose pauses are over, and have a signal come when the next one's is.
+
+        A pause is not slept through: another may die in it, and a stop must not wait.
+        """
+        for child in self._children():
+            if not child.pid and child.due_s <= time.monotonic():
+                self._start(child)
+        waits = [child.due_s - time.monotonic() for child in self._children() if not child.pid]
+        signal.setitimer(signal.ITIMER_REAL, max(min(waits), _SOONEST_S) if waits else 0)
 
     def _reap(self) -> list[tuple[_Child, int]]:
         """Return who has died, and with which status."""
@@ -152,7 +179,7 @@ class _Supervisor:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     break
-                for child in (self._answering, *self._collectors):
+                for child in self._children():
                     if child.pid == pid:
                         child.end(time.monotonic())
                         dead.append((child, os.waitstatus_to_exitcode(status)))
@@ -161,7 +188,14 @@ class _Supervisor:
     def _start(self, child: _Child) -> None:
         child.started_s = time.monotonic()
         sys.stdout.flush()
-        child.pid = os.fork()
+        try:
+            child.pid = os.fork()
+        except OSError:  # no memory for another process now
+            if not child.served[0]:
+                raise
+            log.exception("%s cannot be started now", child.name)
+            child.plan(time.monotonic())
+            return
         if child.pid:
             child.starts += 1
             return
@@ -178,7 +212,8 @@ class _Supervisor:
         except BaseException:
             log.exception("%s has ended", child.name)
         finally:
-            sys.stdout.flush()
+            with suppress(OSError):  # a full disk: this process must end here all the same
+                sys.stdout.flush()
             os._exit(status)
 
     def _answer(self) -> int:
@@ -197,8 +232,13 @@ class _Supervisor:
             if self._answering.starts == 0 or not is_password_shown(self._settings, shares.keys):
                 tell_where(parts, public, shows_demo=self._shows_demo)
             public.close()
+            self._answering.served[0] = 1
 
-        return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
+        try:
+            return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
+        finally:
+            if select.select([self._lifeline], [], [], 0)[0]:  # its end: the supervisor was killed, and removes nothing
+                remove_socket(Path(shares.app_socket))
 
     def _collect(self, number: int) -> int:
         own = self._listening[number]
@@ -208,7 +248,11 @@ class _Supervisor:
         app = create_app(
             replace(self._settings, role="collect"), shares=replace(self._shares, slot=number), logs_password=False
         )
-        return run_server(app, app, self._settings, lambda _parts, _sockets: None, [own], self._lifeline)
+
+        def greet(_parts: Parts, _sockets: Sequence[socket.socket]) -> None:
+            self._collectors[number].served[0] = 1
+
+        return run_server(app, app, self._settings, greet, [own], self._lifeline)
 
     def _stop(self, status: int) -> int:
         """End all in order."""
@@ -256,6 +300,7 @@ def _listen(settings: Settings, count: int) -> list[socket.socket]:
         )[0]
         if not sys.platform.startswith("linux"):
             return [bind(family, address, BACKLOG)] * count
+        check_free(family, address)
         first = bind(family, address, BACKLOG, is_shared=True)
         return [first, *(bind(family, first.getsockname(), BACKLOG, is_shared=True) for _ in range(count - 1))]
     except OSError as error:

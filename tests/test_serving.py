@@ -94,3 +94,19 @@ def test_a_second_real_server_says_who_has_the_folder(tmp_path: Path) -> None:
         assert first.get("/health/ready").status == 200
     finally:
         first.kill()
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "1")], ids=["one_process", "workers"])
+def test_two_with_workers_do_not_share_a_port_in_silence(tmp_path: Path, options: tuple[str, ...]) -> None:
+    first = start_server(tmp_path / "one", command=("-m", "server", "serve", "--workers", "1"))
+    try:
+        with pytest.raises(RuntimeError, match=rf"cannot listen on 127\.0\.0\.1 port {first.port}: Address already in"):
+            start_server(tmp_path / "two", command=("-m", "server", "serve", *options), port=first.port)
+        assert not (tmp_path / "two" / "keys").exists()
+        assert first.stop() == 0
+        second = start_server(
+            tmp_path / "two", command=("-m", "server", "serve", "--workers", "2"), port=first.port
+        )  # its predecessor's ended connections keep nobody away
+        assert second.stop() == 0
+    finally:
+        first.kill()

@@ -17,8 +17,11 @@ Tables
 """
 
 import contextlib
+import fcntl
 import hashlib
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -88,18 +91,49 @@ def digest_of_id(event_id: str, queue_id: str) -> bytes:
 def bring_to_date(database: sqlite3.Connection, path: Path) -> None:
     """Create the tables, or change those of an older version after keeping a copy of the file.
 
-    Errors: SchemaError for a file of a newer version or without room for the copy; sqlite3.Error.
+    Shape:  one process does it, those that come meanwhile wait for it.
+    Errors: SchemaError for a file of a newer version or without room for the copy; OSError; sqlite3.Error.
     """
+    if _is_to_date(database, path):
+        return
+    with _alone(path.parent):
+        if _is_to_date(database, path):  # asked again: another process did it meanwhile
+            return
+        if _version(database) > 0:
+            size_bytes = size_of(path, path.with_name(path.name + "-wal"))
+            keep_copy(path, VERSION, size_bytes, lambda copy: _copy(database, copy))
+        _take_steps(database)
+
+
+def _is_to_date(database: sqlite3.Connection, path: Path) -> bool:
+    """Return whether the file is of this version. Errors: SchemaError for a newer one."""
     version = _version(database)
     check_version(path, version, VERSION)
-    if version == VERSION:
-        return
-    if version > 0:
-        keep_copy(path, VERSION, size_of(path, path.with_name(path.name + "-wal")), lambda copy: _copy(database, copy))
+    return version == VERSION
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process changes the file: with several workers all open an older one at once.
+
+    Shape:  the folder itself is locked. A file for it would have to stay, since one that is removed can be locked by
+            two, and could not be made on a full disk.
+    Errors: OSError.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # ends with the process, whatever ends that
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take_steps(database: sqlite3.Connection) -> None:
+    """Change the tables in one transaction. Errors: sqlite3.Error."""
     database.create_function("id_digest", 2, digest_of_id, deterministic=True)
     database.execute("begin immediate")
     try:
-        for step in STEPS[_version(database) :]:  # asked again: another process may have done it meanwhile
+        for step in STEPS[_version(database) :]:
             for statement in filter(str.strip, step.split(";")):  # executescript would commit first
                 database.execute(statement)
         database.execute(f"pragma user_version = {VERSION}")

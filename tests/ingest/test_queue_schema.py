@@ -3,6 +3,9 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID
@@ -15,6 +18,7 @@ from server.ingest.queue_file import open_database
 from server.storage import migrations
 from server.storage.migrations import SchemaError, copy_name
 
+OTHERS_COME_S = 0.5
 KILLED_AT = """
 import os, signal, sqlite3, sys
 from pathlib import Path
@@ -141,6 +145,36 @@ def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(old_file: Pa
         killed += 1
     assert copies > 0
     assert killed > 8, "each statement of the change was a place to die at"
+
+
+def test_several_that_open_an_older_file_at_once_make_one_copy_and_one_change(
+    old_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock of the file system tells descriptors apart, not processes: threads do as well here."""
+    copying = threading.Event()
+    copies: list[Path] = []
+    copy_whole = queue_schema._copy
+
+    def copy_slowly(database: sqlite3.Connection, copy: Path) -> None:
+        copies.append(copy)
+        copy_whole(database, copy)
+        copying.set()
+        time.sleep(OTHERS_COME_S)
+
+    def open_file() -> None:
+        with closing(open_database(old_file)) as database:
+            queue_schema.bring_to_date(database, old_file)
+
+    monkeypatch.setattr(queue_schema, "_copy", copy_slowly)
+    with ThreadPoolExecutor(4) as opening:
+        first = opening.submit(open_file)
+        assert copying.wait(10)
+        for each in [first, *(opening.submit(open_file) for _ in range(3))]:
+            each.result()
+    check_new(old_file)
+    assert len(copies) == 1
+    assert version_of(copy_name(old_file, queue_schema.VERSION)) == 1
+    assert not list(old_file.parent.glob("*.partial"))
 
 
 def test_a_file_from_the_future_is_refused_untouched(old_file: Path) -> None:

@@ -23,6 +23,7 @@ from tests.real_server import SERVE, RealServer, fetch
 
 WORKERS = (*SERVE, "--workers", "2")
 KILLS = 8
+TRIES = 3
 REFUSED = 12
 PATIENCE_S = 30.0
 
@@ -123,6 +124,58 @@ def test_a_stop_under_load_keeps_everything_and_a_dead_supervisor_takes_its_chil
     journal = finish_clients(clients)
     assert journal.oddities == []
     assert count_stored(server) == Counter(journal.sent)
+
+
+def test_one_that_served_and_cannot_be_started_for_a_time_ends_no_other(start: StartServer) -> None:
+    server = start(command=WORKERS)
+    _, answering = wait_for_all(server)
+    store = server.data_dir / "events.duckdb"
+    away = store.with_name("away.duckdb")
+    store.rename(away)
+    store.mkdir()  # no store can be opened here, as on a full disk
+    os.kill(answering[0], signal.SIGKILL)
+    end = time.monotonic() + PATIENCE_S
+    while server.log().count("answering has died and is started again") < TRIES:
+        assert server.is_running(), server.log()[-3000:]
+        assert time.monotonic() < end, server.log()[-3000:]
+        time.sleep(0.05)
+    body = json.dumps({"site": "default", "events": [{"id": "meanwhile", "name": "Seen"}]}).encode()
+    assert fetch(f"{server.base_url}/collect", body=body).json()["accepted"] == 1
+    store.rmdir()
+    away.rename(store)
+    wait_for_all(server)
+    server.wait_until_stored()
+    assert server.stored_ids() == ["meanwhile"]
+    assert server.stop() == 0
+
+
+def test_what_is_killed_leaves_no_temporary_folder(start: StartServer, tmp_path: Path) -> None:
+    """The one that answers removes it after the supervisor's death, the next start after everybody's."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    choices = {"command": WORKERS, "environment": {"TMPDIR": str(folder)}}
+    server = start(**choices)
+    wait_for_all(server)
+    assert len(list(folder.iterdir())) == 1
+    server.kill()
+    end = time.monotonic() + PATIENCE_S
+    while list(folder.iterdir()):
+        assert time.monotonic() < end, "it stays"
+        time.sleep(0.05)
+
+    server = start(**choices)
+    collectors, answering = wait_for_all(server)
+    os.kill(server.process.pid, signal.SIGSTOP)  # it shall start nobody again
+    for pid in (*answering, *collectors):
+        os.kill(pid, signal.SIGKILL)
+    server.kill()
+    left = list(folder.iterdir())
+    assert len(left) == 1
+    server = start(**choices)
+    wait_for_all(server)
+    assert not left[0].exists()
+    assert server.stop() == 0
+    assert list(folder.iterdir()) == []
 
 
 def test_all_processes_are_one_server(start: StartServer) -> None:
