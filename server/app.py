@@ -38,6 +38,7 @@ from server.ingest.owed import Owed
 from server.ingest.people import People
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
+from server.ingest.queue_file import QUEUE_FILE
 from server.ingest.receive import Receiver
 from server.ingest.repeats import Repeats
 from server.ingest.tally import go_on_from, tell
@@ -52,6 +53,7 @@ from server.routes import create_routes
 from server.settings import Settings, read_settings
 from server.storage.base import Store
 from server.storage.duckdb import DuckDBStore
+from server.storage.duckdb_file import STORE_FILE
 from server.storage.export_files import remove_exports
 from server.storage.folder import make_folder, tighten_files
 from server.storage.migrations import SchemaError
@@ -66,7 +68,6 @@ from server.web.shares import Shares
 
 GEO_CHECK_S = 30.0
 TELL_S = 0.5
-QUEUE_FILE = "queue.sqlite"
 
 log = logging.getLogger("footfall")
 
@@ -273,7 +274,7 @@ def _open_store(settings: Settings, queue: Queue, clock: Clock) -> _Moving:
     with ExitStack() as opened:
         opened.callback(queue.close)
         try:
-            store = DuckDBStore(settings.data_dir / "events.duckdb")
+            store = DuckDBStore(settings.data_dir / STORE_FILE)
             opened.callback(store.close)
             remove_exports(settings.data_dir)  # not before: the store is open for one process only, which writes them
             outbox = Outbox(settings.data_dir / OUTBOX_FILE, clock=clock)

@@ -21,10 +21,10 @@ from server.asking import ask_server, folder_without_server, no_answer, read_ans
 from server.errors import BadRequest, FootfallError, Unavailable
 from server.events.wire import read_instant
 from server.identity.people_file import PEOPLE_FILE
-from server.ingest.backup import QUEUE
 from server.ingest.owed import Owed
 from server.ingest.people import People
 from server.ingest.queue import Queue
+from server.ingest.queue_file import QUEUE_FILE
 from server.ingest.telling import Followers
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import OUTBOX_FILE
@@ -33,6 +33,7 @@ from server.reports.filters import Filter
 from server.restoring import READY, finish_restore
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
+from server.storage.duckdb_file import STORE_FILE
 from server.storage.migrations import SchemaError, sync_path
 from server.web.backup import operator_token
 from server.web.events import csv_lines, json_lines
@@ -40,7 +41,6 @@ from server.web.keys import read_cookie_key, read_secret_key, site_keys
 
 TIMEOUT_S = 30
 CHUNK_BYTES = 256 * 1024
-STORE_FILE = "events.duckdb"
 
 
 def export(settings: Settings, file_format: str, output: Path | None, filters: Mapping[str, str]) -> int:
@@ -101,7 +101,7 @@ def _erase_owed(data_dir: Path, store: DuckDBStore) -> None:
         return
     try:
         with ExitStack() as opened:
-            queue = Queue(data_dir / QUEUE)
+            queue = Queue(data_dir / QUEUE_FILE)
             opened.callback(queue.close)
             outbox = Outbox(data_dir / OUTBOX_FILE)
             opened.callback(outbox.close)

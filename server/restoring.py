@@ -17,9 +17,11 @@ import duckdb
 import orjson
 
 from server.errors import FootfallError
+from server.ingest.queue_file import QUEUE_FILE
 from server.ingest.queue_schema import VERSION as QUEUE_VERSION
+from server.outgoing.outbox_file import OUTBOX_FILE
 from server.outgoing.outbox_file import VERSION as OUTBOX_VERSION
-from server.storage.duckdb_file import check_file
+from server.storage.duckdb_file import STORE_FILE, check_file
 from server.storage.files import sha256_of
 from server.storage.folder import make_folder
 from server.storage.migrations import SchemaError, check_version, sync_path
@@ -29,11 +31,11 @@ MANIFEST = "manifest.json"
 READY = "restore"
 PARTIAL = "restore.partial"
 DONE = "restore.done"
-_OWNED = ("queue.sqlite", "events.duckdb")
+_OWNED = (QUEUE_FILE, STORE_FILE)
 _LOGS_OF = {
-    "queue.sqlite": ("queue.sqlite-wal", "queue.sqlite-shm"),
-    "outbox.sqlite": ("outbox.sqlite-wal", "outbox.sqlite-shm"),
-    "events.duckdb": ("events.duckdb.wal",),
+    QUEUE_FILE: ("queue.sqlite-wal", "queue.sqlite-shm"),
+    OUTBOX_FILE: ("outbox.sqlite-wal", "outbox.sqlite-shm"),
+    STORE_FILE: ("events.duckdb.wal",),
 }
 _LOGS = tuple(log for logs in _LOGS_OF.values() for log in logs)
 _DERIVED = ("users.sqlite", "users.sqlite-wal", "users.sqlite-shm")
@@ -144,11 +146,11 @@ def _copy_files(source: Path, folder: Path, names: Iterable[str]) -> None:
 def _check_versions(folder: Path) -> None:
     """Refuse what the next start would refuse, as long as the old files are there. Errors: FootfallError, OSError."""
     try:
-        for name, known in (("queue.sqlite", QUEUE_VERSION), ("outbox.sqlite", OUTBOX_VERSION)):
+        for name, known in ((QUEUE_FILE, QUEUE_VERSION), (OUTBOX_FILE, OUTBOX_VERSION)):
             if (folder / name).exists():
                 check_version(folder / name, _sqlite_version(folder / name), known)
-        if (folder / "events.duckdb").exists():
-            check_file(folder / "events.duckdb")
+        if (folder / STORE_FILE).exists():
+            check_file(folder / STORE_FILE)
     except (SchemaError, duckdb.Error) as error:
         message = f"The backup cannot be used by this version: {error}"
         raise FootfallError("unusable_backup", message, "The folder is as it was.") from error

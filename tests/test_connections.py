@@ -228,6 +228,15 @@ SMUGGLED = b"GET /asked?smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
 BEHIND = b"GET /asked HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
+async def answered(server: Server) -> tuple[GuardedProtocol, NotingTransport]:
+    """Return a connection whose request was answered."""
+    server.answering.set()
+    connection, transport = server.connect()
+    connection.data_received(BEHIND)
+    await settle()
+    return connection, transport
+
+
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"h2c, websocket"])
 @pytest.mark.parametrize("at", [0, 20, 100, 165, 180, 200, 230, 260])
 async def test_a_request_that_asks_for_an_upgrade_is_answered_as_any_other(
@@ -282,10 +291,7 @@ async def test_requests_behind_one_that_is_not_answered_are_bounded(server: Serv
 
 async def test_a_little_that_nobody_reads_holds_no_place_either(server: Server) -> None:
     """Less than makes the transport pause the writer: the connection looked idle, and closing waits for the reader."""
-    server.answering.set()
-    connection, transport = server.connect()
-    connection.data_received(BEHIND)
-    await settle()
+    connection, transport = await answered(server)
     transport.unread = 1
     connection.look(0, is_crowded=True)
     connection.look(ANSWER_S - 1, is_crowded=True)
@@ -297,7 +303,7 @@ async def test_a_little_that_nobody_reads_holds_no_place_either(server: Server) 
 async def test_whoever_is_answering_is_told_that_the_client_has_left(server: Server) -> None:
     """Also when another request has come behind: uvicorn tells the newest alone."""
     connection, _ = server.connect()
-    connection.data_received(UPGRADE % (b"h2c", 2, b"{") + b"")
+    connection.data_received(UPGRADE % (b"h2c", 2, b"{"))
     connection.connection_lost(ConnectionResetError())
     queued, transport = server.connect()
     queued.data_received(BEHIND * 2)
@@ -351,10 +357,7 @@ async def test_trailers_are_not_kept(server: Server) -> None:
 @pytest.mark.usefixtures("_soon")
 async def test_a_stop_closes_a_connection_whose_answer_is_not_taken_yet(server: Server) -> None:
     """Closing waits until it is; asked only once, it must not be passed over."""
-    server.answering.set()
-    connection, transport = server.connect()
-    connection.data_received(BEHIND)
-    await settle()
+    connection, transport = await answered(server)
     transport.unread = 100
     connection.shutdown()
     await asyncio.sleep(0.01)
@@ -362,10 +365,7 @@ async def test_a_stop_closes_a_connection_whose_answer_is_not_taken_yet(server: 
 
 
 async def test_who_takes_an_answer_slowly_gets_all_of_it(server: Server) -> None:
-    server.answering.set()
-    connection, transport = server.connect()
-    connection.data_received(BEHIND)
-    await settle()
+    connection, transport = await answered(server)
     for step in range(4):
         transport.unread = 60_000 - 15_000 * step
         connection.look(step * (ANSWER_S - 1), is_crowded=False)

@@ -20,18 +20,17 @@ from uuid import uuid4
 import orjson
 
 from server import __version__
-from server.ingest.queue_file import open_database
+from server.ingest.queue_file import QUEUE_FILE, open_database
 from server.ingest.writer import Writer
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import OUTBOX_FILE
 from server.storage.base import Store
+from server.storage.duckdb_file import STORE_FILE
 from server.storage.files import sha256_of
 from server.storage.migrations import sync_path
 from server.storage.tombstones import FILE_NAME
 
 MANIFEST = "manifest.json"
-QUEUE = "queue.sqlite"
-STORE = "events.duckdb"
 
 _lock = threading.Lock()
 _under_way: set[Path] = set()
@@ -95,7 +94,7 @@ def _copy_all(sources: Sources, folder: Path) -> None:
         sources.store.copy(folder)
         if sources.outbox is not None:
             sources.outbox.copy(folder / OUTBOX_FILE)
-        _copy_queue(data_dir / QUEUE, folder / QUEUE)
+        _copy_queue(data_dir / QUEUE_FILE, folder / QUEUE_FILE)
     if (data_dir / FILE_NAME).exists():
         shutil.copyfile(data_dir / FILE_NAME, folder / FILE_NAME)
     if (data_dir / "keys").is_dir():
@@ -117,7 +116,9 @@ def _write_manifest(folder: Path, now_ms: int) -> dict[str, int]:
         name = str(path.relative_to(folder))
         sizes[name] = path.stat().st_size
         files[name] = {"bytes": sizes[name], "sha256": sha256_of(path)}
-    if missing := [name for name in (QUEUE, STORE) if name not in sizes]:  # somebody has removed them meanwhile
+    if missing := [
+        name for name in (QUEUE_FILE, STORE_FILE) if name not in sizes
+    ]:  # somebody has removed them meanwhile
         raise BackupError(f"{' and '.join(missing)} did not stay in {folder}.")
     manifest = {"version": __version__, "made_at_ms": now_ms, "files": files}
     (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))

@@ -14,6 +14,7 @@ from server.errors import Unavailable
 from server.ingest.queue_schema import NOT_SET_ASIDE, SET_ASIDE_CODES, digest_of_id
 from server.ingest.rejected import RejectedEvent
 
+QUEUE_FILE = "queue.sqlite"
 MAX_REJECTED = 10_000  # of each site: whoever fills the list of one empties no other's
 MAX_REJECTED_UNKNOWN = 1_000  # of all that named no known site: anyone may send that
 BUSY_TIMEOUT_MS = 5_000

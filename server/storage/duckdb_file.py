@@ -13,6 +13,7 @@ from server.events.model import COLUMNS
 from server.storage import hours
 from server.storage.migrations import check_version, keep_copy, size_of
 
+STORE_FILE = "events.duckdb"
 MEMORY_LIMIT = "256MB"
 # more would take the processor from receiving; more than there are cores only change places
 # (measured on one core, five questions: 355 ms with two, 291 ms with one)
