@@ -19,7 +19,7 @@ from e2e.page_server import PageServer
 from e2e.visitor import TIMEOUT_MS, Arrive, Visitor, arrive
 from tools.browsers import ENGINES
 
-TEST_TIMEOUT_S = 40
+TEST_TIMEOUT_S = 90
 expect.set_options(timeout=TIMEOUT_MS)
 
 

@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
 PATIENCE_S = 8.0
-FLUSH_PATIENCE_S = 20.0  # a flush ends after five seconds; a disk that others keep busy may take longer to answer
+FLUSH_PATIENCE_S = 45.0  # a flush ends after five seconds; a request that WebKit dropped is given up after thirty
 _POLL_S = 0.05
 _WINDOW = (0, 0, 1000, 800)
 # what still waits is told, with the wait that holds it back; a page without storage waits for its answers alone

@@ -12,7 +12,7 @@
  *            storage, as [failures, until, told by the server?], so other tabs and the next page obey it.
  *   Silence: after MAX_BLOCKED attempts without an answer, in a browser that never had one (no wait is stored, not
  *            even one of 0), this page stops: an ad blocker does not change its mind.
- *   Timers:  one, and only while something waits to be sent.
+ *   Timers:  one, and only while something waits to be sent; one more for each request, the end of its patience.
  */
 import { delayAfter, MAX_WAIT_MS } from "./backoff";
 import { writeBeacon } from "./beacon";
@@ -22,7 +22,7 @@ import { prefix } from "./options";
 import { dropEvent, findQueued, listQueue, type Queued, removeEvent, takeEvents } from "./queue";
 import { loadList, save } from "./storage";
 import { emit } from "./topics";
-import { pack, post, type Reply, room, sendBeacon } from "./transport";
+import { EVENTS_BYTES, pack, post, type Reply, room, sendBeacon } from "./transport";
 
 const KEY = "wait";
 const PAUSE_MS = 250;
@@ -39,7 +39,7 @@ const waiters: (() => void)[] = [];
 let timer: ReturnType<typeof setTimeout> | 0 | undefined;
 let run_ms: number | undefined;
 /** What a batch may carry, after a server found one too large. */
-let max_bytes = Infinity;
+let max_bytes = EVENTS_BYTES;
 let blocked = 0;
 let isRunning: boolean | undefined;
 
@@ -67,11 +67,11 @@ const occupy = (batch: Queued[]): void => batch.forEach(([, { id }]) => busy.add
 /** Acts on an answer; returns false when the batch has to be sent again. */
 const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
   if (status === 413 && batch[1]) {
-    max_bytes = Math.min(max_bytes, room()) / 4;
+    max_bytes /= 4;
   } else if (status < 300 && answer?.accepted! >= 0) {
     answer!.rejected?.forEach(({ id, code }) => dropEvent(id, code));
     batch.forEach(([, { id }]) => removeEvent(id));
-    max_bytes = Infinity;
+    max_bytes = EVENTS_BYTES;
     emit("sent", { events: batch.map(([, event]) => event), answer });
   } else if (/^4(?!08|29)/.test(status as never)) {
     batch.forEach(([, { id }]) => dropEvent(id, answer?.error?.code || `http_${status}`));
@@ -128,14 +128,17 @@ const run = async (): Promise<void> => {
   else waiters.splice(0).forEach((resolve) => resolve());
 };
 
+/** Hands a batch to the browser; returns whether it was taken, and nothing when there is none. */
+const handOver = (batch: Queued[]): unknown => {
+  if (!batch[0]) return;
+  occupy(batch);
+  schedule(CONFIRM_MS);
+  return sendBeacon(writeBeacon(batch));
+};
+
 const leave = (): void => {
   const [, left_ms, isTold] = readWait();
-  if (isTold && left_ms) return;
-  for (let batch; (batch = readBatch())[0];) {
-    occupy(batch);
-    schedule(CONFIRM_MS);
-    if (!sendBeacon(writeBeacon(batch))) return;
-  }
+  if (!isTold || !left_ms) while (handOver(readBatch()));
 };
 
 /** Sends soon what there is. */

@@ -3,7 +3,9 @@
  *
  * Browsers let all requests that may outlive a page carry 64 KiB together (https://fetch.spec.whatwg.org, "inflight
  * keepalive bytes") and fail those beyond it like a broken network, so a running sum of what is on its way is kept.
- * Chromium gives the bytes back only when an answer's body was read, so every body is read to its end.
+ * Chromium gives the bytes back only when an answer's body was read, so every body is read to its end. WebKit drops
+ * what is on its way when a navigation begins. If that comes to nothing (a download, an answer without content), such
+ * a request never ends, nor does it heed its signal (measured in WebKitGTK), so the end of patience is told apart.
  */
 import { readRetryAfter } from "./backoff";
 import { guard } from "./guard";
@@ -12,7 +14,7 @@ import { parseJson } from "./storage";
 import type { Answer } from "./types";
 
 /** Of 65,536; the rest is for what a beacon says beside its events. */
-const EVENTS_BYTES = 60000;
+export const EVENTS_BYTES = 60000;
 const TIMEOUT_MS = 3e4;
 
 /** Shape: status is 0 when no answer came; answer is undefined when the body is no JSON. */
@@ -44,23 +46,28 @@ export const pack = async (text: string): Promise<Blob> => {
 };
 
 /** Posts a body, by preference so that it outlives the page. Errors: none, see Reply. */
-export const post = async (body: Blob, mayOutlive: boolean): Promise<Reply> => {
+export const post = (body: Blob, mayOutlive: boolean): Promise<Reply> => {
+  let patience: ReturnType<typeof setTimeout>;
   inflight_bytes += body.size;
-  try {
-    // a body without a type needs no preflight; the server looks at the content
-    const response = await fetch(url, {
+  return new Promise<Reply>((resolve, reject) => {
+    patience = setTimeout(reject, TIMEOUT_MS);
+    fetch(url, {
+      body, // without a type it needs no preflight; the server looks at the content
       method: "POST",
-      body,
-      keepalive: mayOutlive,
       signal: AbortSignal.timeout?.(TIMEOUT_MS),
+      keepalive: mayOutlive,
+    })
+      .then(async (response) => {
+        const answer = parseJson(await response.text()) as Reply[1];
+        resolve([response.status, answer, readRetryAfter(response.headers.get("Retry-After"))]);
+      })
+      .catch(reject);
+  })
+    .catch((): Reply => [0])
+    .finally(() => {
+      clearTimeout(patience);
+      inflight_bytes = 0; // one request at a time; the page lives on, so beacons before it have been sent
     });
-    const answer = parseJson(await response.text()) as Reply[1];
-    return [response.status, answer, readRetryAfter(response.headers.get("Retry-After"))];
-  } catch {
-    return [0];
-  } finally {
-    inflight_bytes = 0; // one request at a time; the page lives on, so beacons before it have been sent
-  }
 };
 
 /**

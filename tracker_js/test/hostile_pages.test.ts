@@ -77,6 +77,21 @@ describe("delivery goes on", () => {
     );
   });
 
+  test("after the page's own fetch has thrown, as after a broken network", async () => {
+    const { fetch } = window;
+    const broken = vi.fn(() => {
+      throw new TypeError("not now");
+    });
+    vi.stubGlobal("fetch", broken);
+    await openPage();
+    await pass(600);
+    expect(broken).toHaveBeenCalledTimes(1); // the next attempt waits
+    vi.stubGlobal("fetch", fetch);
+    await pass(10_000);
+    expect(collector.names()).toEqual(LANDING);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test.each(["null", '["x"]', "{}", '"text"'])(
     "past a foreign entry of the queue, of %s",
     async (visitor) => {

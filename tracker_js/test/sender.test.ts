@@ -174,6 +174,17 @@ describe("retries", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("a request that never ends, for all its signal says, is given up and sent again", async () => {
+    const { tracker } = await openSettledPage();
+    failUntil(Date.now() + 1000, "hang");
+    tracker.track("Kept");
+    await pass(29_000);
+    expect(collector.requests.length).toBe(1);
+    await pass(10_000);
+    expect(collector.names()).toEqual([...LANDING, "Kept"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test.each([0, 0.5, 0.999])(
     "an outage of 20 s takes at most 12 requests and ends within 5 s (%d)",
     async (luck) => {
