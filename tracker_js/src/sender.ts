@@ -27,11 +27,10 @@ import { EVENTS_BYTES, pack, post, type Reply, room, sendBeacon } from "./transp
 const KEY = "wait";
 const PAUSE_MS = 250;
 const STEADY_PAUSE_MS = 1200;
-const CONFIRM_MS = 1000;
 export const MAX_FLUSH_MS = 5000;
 const MAX_BLOCKED = 3;
 
-type Wait = [failures: number | undefined, ms: number, isTold?: boolean | undefined];
+type Wait = [failures: number | undefined, ms: number | false, isTold?: boolean | undefined];
 
 /** Events on their way from this page. */
 const busy = new Set<string>();
@@ -50,9 +49,9 @@ const hasWork = (): unknown => maySend() && findQueued()[0];
 /** Returns the stored wait, with what is left of it in place of its end. */
 const readWait = (): Wait => {
   const [failures, until_ms, isTold] = loadList(KEY) as Wait;
-  const left_ms = until_ms - Date.now();
+  const left_ms = (until_ms as number) - Date.now();
   // an end further away than any can be: the clock was set back
-  return [failures, left_ms > 0 && left_ms < MAX_WAIT_MS ? left_ms : 0, isTold];
+  return [failures, left_ms > 0 && left_ms < MAX_WAIT_MS && left_ms, isTold];
 };
 
 const schedule = (delay_ms: number): void => {
@@ -62,22 +61,20 @@ const schedule = (delay_ms: number): void => {
 /** Returns the next batch that fits into a request which may outlive the page. */
 const readBatch = (): Queued[] => takeEvents(maySend() ? listQueue() : [], Math.min(max_bytes, room()), busy);
 
-const occupy = (batch: Queued[]): void => batch.forEach(([, { id }]) => busy.add(id));
+/** Notes a batch as on its way, and returns it. */
+const occupy = (batch: Queued[]): Queued[] => batch.filter(([, { id }]) => busy.add(id));
 
-/** Acts on an answer; returns false when the batch has to be sent again. */
-const settle = (batch: Queued[], [status, answer]: Reply): boolean => {
-  if (status === 413 && batch[1]) {
-    max_bytes /= 4;
-  } else if (status < 300 && answer?.accepted! >= 0) {
+/** Acts on an answer; returns something false when the batch has to be sent again. */
+const settle = (batch: Queued[], [status, answer]: Reply): unknown => {
+  if (status === 413 && batch[1]) return (max_bytes /= 4);
+  if (status < 300 && answer?.accepted! >= 0) {
     answer!.rejected?.forEach(({ id, code }) => dropEvent(id, code));
     batch.forEach(([, { id }]) => removeEvent(id));
-    max_bytes = EVENTS_BYTES;
     emit("sent", { events: batch.map(([, event]) => event), answer });
-  } else if (/^4(?!08|29)/.test(status as never)) {
-    batch.forEach(([, { id }]) => dropEvent(id, answer?.error?.code || `http_${status}`));
-  } else {
-    return false;
+    return (max_bytes = EVENTS_BYTES);
   }
+  if (!/^4(?!08|29)/.test(status as never)) return;
+  batch.forEach(([, { id }]) => dropEvent(id, answer?.error?.code || `http_${status}`));
   return true;
 };
 
@@ -90,9 +87,11 @@ const sendOne = async (): Promise<unknown> => {
   if (left_ms) return schedule(left_ms);
   const hasMore = batch.length < findQueued().length;
   const body = await pack(writeBeacon(batch));
-  occupy(batch); // only now: a page that was left meanwhile has sent them by beacon
   // a repetition may have failed only for want of keepalive bytes, which the page and others use too
-  const reply = await post(body, !failures);
+  const mayOutlive = !failures && !blocked;
+  // only now: a page that was left meanwhile has sent them by beacon; what may not outlive it still has to be
+  if (mayOutlive) occupy(batch);
+  const reply = await post(body, mayOutlive);
   const isSettled = settle(batch, reply);
   if (!isAllowed()) return; // denied while it was on its way: nothing may be kept
   blocked = reply[0] || failures! >= 0 ? 0 : blocked + 1;
@@ -128,23 +127,16 @@ const run = async (): Promise<void> => {
   else waiters.splice(0).forEach((resolve) => resolve());
 };
 
-/** Hands a batch to the browser; returns whether it was taken, and nothing when there is none. */
-const handOver = (batch: Queued[]): unknown => {
-  if (!batch[0]) return;
-  occupy(batch);
-  schedule(CONFIRM_MS);
-  return sendBeacon(writeBeacon(batch));
-};
-
 const leave = (): void => {
   const [, left_ms, isTold] = readWait();
-  if (!isTold || !left_ms) while (handOver(readBatch()));
+  if (isTold && left_ms) return;
+  for (let batch; (batch = readBatch())[0] && sendBeacon(writeBeacon(occupy(batch))););
 };
 
 /** Sends soon what there is. */
 export const kick = (): void => {
   if (document.hidden) leave();
-  else schedule(Date.now() < run_ms! + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
+  schedule(Date.now() < run_ms! + STEADY_PAUSE_MS ? STEADY_PAUSE_MS : PAUSE_MS);
 };
 
 /** Takes up what is left over, also from earlier pages. */

@@ -44,13 +44,18 @@ export const renewSession = ([session_id, active_ms, ...campaigns] = read()): un
 export const enterSession = (event: TrackedEvent, visitor_id: string): boolean => {
   const stored = read();
   const [before_id, active_ms] = stored;
-  // ids of one millisecond in two tabs are in no order
-  const isNew = !renewSession(stored) || event.id < before_id.slice(0, MS_LENGTH);
+  // an event's id has an a in place of the 8
+  const tail = `-8${visitor_id.slice(HEAD_LENGTH + 2)}`;
+  const isNew =
+    !renewSession(stored) ||
+    // ids of one millisecond in two tabs are in no order
+    event.id < before_id.slice(0, MS_LENGTH) ||
+    // another visitor's: somebody logged out on another subdomain, whose storage is its own
+    !before_id.endsWith(tail);
   event.session_id = before_id;
   if (isNew) {
     const end = findId(before_id) ? headAt(active_ms + readTimeout()) : event.id;
-    // an event's id has an a in place of the 8
-    event.session_id = `${end < event.id ? end : event.id.slice(0, HEAD_LENGTH)}-8${visitor_id.slice(HEAD_LENGTH + 2)}`;
+    event.session_id = (end < event.id ? end : event.id.slice(0, HEAD_LENGTH)) + tail;
     save(KEY, [event.session_id, Date.now()]);
   }
   return isNew;

@@ -1,8 +1,8 @@
 /**
  * What is kept between pages: JSON in localStorage under the site's prefix, or in memory where that is forbidden.
  *
- * Shape:  keys are "footfall.<site>.<key>". A value for which there is no room stays in this page's memory and wins
- *         over an older stored one. Anyone may write there, so whatever is read is checked by its reader.
+ * Shape:  keys are "footfall.<site>.<key>". A value for which there is no room stays in this page's memory
+ *         until some tab stores another one. Anyone may write there, so whatever is read is checked by its reader.
  * Errors: `save` throws what JSON.stringify throws, nothing else.
  */
 import { guard } from "./guard";
@@ -11,8 +11,9 @@ import { prefix } from "./options";
 type Store = Record<string, string>;
 type Text = string | undefined;
 
-// a sandboxed frame throws at the mere mention of localStorage, and some web views have null there
-const allowed = guard(() => localStorage)() as Store | null | undefined;
+// a sandboxed frame throws at the mere mention of localStorage, some web views have null there, and Firefox throws at
+// each use where its file is broken
+const allowed = guard(() => [localStorage.length, localStorage][1])() as Store | null | undefined;
 const store = allowed || {};
 const overflow: Store = {};
 
@@ -25,7 +26,7 @@ export const parseJson = guard((text: Text): unknown => text && JSON.parse(text)
 /** Returns what a text holds as a list: nothing that is no list can surprise the code that takes it apart. */
 export const parseList = (text: Text): unknown[] => ([] as unknown[]).concat(parseJson(text));
 
-export const loadText = (key: string): Text => overflow[prefix + key] || store[prefix + key];
+export const loadText = (key: string): Text => store[prefix + key] || overflow[prefix + key];
 
 export const loadList = (key: string): unknown[] => parseList(loadText(key));
 
@@ -40,6 +41,7 @@ export const saveText = (key: string, text: string): string => {
   try {
     store[prefix + key] = text;
   } catch {
+    erase(key); // what is older, or what another tab has said meanwhile, must not be read any more
     overflow[prefix + key] = text;
   }
   return text;

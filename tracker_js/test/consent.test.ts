@@ -191,6 +191,27 @@ test("an objection while a request is on its way leaves nothing behind", async (
   expect(keysInStorage()).toEqual(["footfall.default.consent"]);
 });
 
+test("an objection in another tab counts although this tab's consent did not fit into the storage", async () => {
+  let isFull = true;
+  const stored: Record<string, string> = {};
+  const store = (target: typeof stored, key: string, value: string) => {
+    if (isFull) throw new DOMException("full", "QuotaExceededError");
+    target[key] = value;
+    return true;
+  };
+  vi.stubGlobal("localStorage", new Proxy(stored, { set: store }));
+  const first = await openPage({ options: REQUIRED });
+  const second = await openPage({ options: REQUIRED });
+  first.tracker.consent("granted");
+  await pass(2000);
+  isFull = false;
+  second.tracker.consent("denied");
+  const known = collector.requests.length;
+  first.tracker.track("After the objection");
+  await pass(2000);
+  expect(collector.requests.length).toBe(known);
+});
+
 describe("under Global Privacy Control", () => {
   test("an objection is remembered for a browser that no longer sends it", async () => {
     setNavigator("globalPrivacyControl", true);

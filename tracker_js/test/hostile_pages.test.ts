@@ -162,3 +162,14 @@ describe.each<[string, unknown]>([
     expect(collector.names()).toEqual([...LANDING, "One", "Two"]);
   });
 });
+
+test("a storage that is there and throws at each use, as Firefox's does when its file is broken, is done without", async () => {
+  const fail = () => {
+    throw new DOMException("corrupted", "NS_ERROR_FILE_CORRUPTED");
+  };
+  vi.stubGlobal("localStorage", new Proxy({}, { get: fail, set: fail, deleteProperty: fail }));
+  const { tracker } = await openPage();
+  tracker.track("Seen");
+  await pass(3000);
+  expect(collector.names()).toEqual([...LANDING, "Seen"]);
+});

@@ -293,6 +293,14 @@ describe("retries", () => {
   });
 });
 
+test("a browser's first event goes in the end although it is too large to outlive a page", async () => {
+  const { tracker } = await openPage({ options: { disable: "session_start,page_view" } });
+  collector.behave = ({ keepalive, body }) => (keepalive && body.length > 65_536 ? "lost" : 200);
+  tracker.track("Huge", { text: "x".repeat(70_000) });
+  await pass(60_000);
+  expect(collector.names()).toEqual(["Huge"]);
+});
+
 describe("a blocked endpoint", () => {
   test("is tried three times, then there is silence until the next page", async () => {
     collector.behave = () => "lost";
@@ -435,6 +443,33 @@ describe("leaving", () => {
     await openPage();
     await pass(SOON_MS);
     expect(collector.names()).toEqual([...LANDING, "Last", "$page_view"]);
+  });
+
+  test("hands over what is being repeated, which would end with the page", async () => {
+    const page = await openSettledPage();
+    collector.behave = () => "lost";
+    page.tracker.track("Kept");
+    await pass(1400);
+    collector.behave = ({ isBeacon }) => (isBeacon ? 200 : "hang");
+    await pass(3000);
+    expect(collector.requests.at(-1)!.keepalive).toBe(false);
+    leave(page);
+    expect(collector.names()).toEqual([...LANDING, "Kept"]);
+  });
+
+  test("sends from a hidden page when the wait is over that another tab was told", async () => {
+    const { tracker, kill } = await openSettledPage();
+    collector.behave = () => ({ status: 503, retryAfter: "20" });
+    tracker.track("First");
+    await pass(2000);
+    kill();
+    collector.behave = () => 200;
+    hide();
+    const { tracker: other } = await openPage();
+    other.track("Hidden");
+    await pass(60_000);
+    show();
+    expect(collector.names()).toEqual(expect.arrayContaining(["First", "Hidden"]));
   });
 });
 

@@ -268,3 +268,20 @@ test("works in memory where storage is forbidden", async () => {
   await pass(2000);
   expect(collector.names()).toEqual(["$session_start", "$page_view", "$session_start", "Back"]);
 });
+
+test("is another one for who comes after a logout on another subdomain, whose storage is its own", async () => {
+  await openPage({ url: "https://shop.example.test/" });
+  await pass(2000);
+  const shop = localStorage;
+  vi.stubGlobal("localStorage", {});
+  const account = await openPage({ url: "https://account.example.test/" });
+  account.tracker.logout();
+  await pass(2000);
+  vi.stubGlobal("localStorage", shop);
+  const known = collector.stored.length;
+  await openPage({ url: "https://shop.example.test/again" });
+  await pass(2000);
+  const [start, view] = collector.stored.slice(known);
+  expect([start!.name, view!.name]).toEqual(["$session_start", "$page_view"]);
+  expect(view!.session_id).toBe(start!.id);
+});
