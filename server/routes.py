@@ -26,6 +26,7 @@ from server.web import (
     webhook_deliveries,
     webhooks,
 )
+from server.web.id_route import IdRoute
 from server.web.parameters import Endpoint, checked
 from server.web.relay import Relay
 from server.web.shares import Shares
@@ -101,4 +102,5 @@ def _both(path: str, endpoint: Endpoint, method: str = "GET") -> list[BaseRoute]
     """Return the route with and without a slash at its end: a redirect would lose a preflighted request."""
     if path.startswith("/api/"):
         endpoint = checked(path, endpoint, method)
-    return [Route(path, endpoint, methods=[method]), Route(path + "/", endpoint, methods=[method])]
+    kind = IdRoute if "{id}" in path else Route
+    return [kind(path, endpoint, methods=[method]), kind(path + "/", endpoint, methods=[method])]

@@ -217,9 +217,10 @@ def _extend(values: dict[str, Any], key: str, added: list[Any], *, only_new: boo
 
 
 def _united(first: list[Any], second: list[Any]) -> list[Any]:
-    united = list(first)
+    united, known = list(first), {(type(each), each) for each in first}
     for each in second:
-        if not any(_same(each, known) for known in united):
+        if (type(each), each) not in known:
+            known.add((type(each), each))
             united.append(each)
     return united[:MAX_LIST_LENGTH]
 
@@ -230,7 +231,8 @@ def _exclude(values: dict[str, Any], key: str, value: Any) -> str | None:
         return "wrong_type"
     unwanted = value if isinstance(value, list) else [value]
     if key in values:
-        values[key] = [each for each in now if not any(_same(each, other) for other in unwanted)]
+        gone = {(type(each), each) for each in unwanted}
+        values[key] = [each for each in now if (type(each), each) not in gone]
     return None
 
 

@@ -150,11 +150,13 @@ class Receiver:
     def _run(self, found: _Reception, events: Sequence[Any]) -> None:
         pipeline, beacon = self.pipeline, found.beacon
         pipeline.origins.heed_erasures(beacon.received_ms)
+        context: bytes | None = None  # the same for all: encoded once
         for index, raw in enumerate(events):
             try:
                 draft = pipeline.run(beacon, raw)
             except EventRejected as error:
-                refusal = refuse(beacon, raw, error, pipeline.ip_policy)
+                context = encode_context(beacon, pipeline.ip_policy) if context is None else context
+                refusal = refuse(beacon, raw, error, pipeline.ip_policy, context)
                 found.refusals.append(refusal)
                 told = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
                 found.rejected.append(told)
@@ -180,7 +182,9 @@ class Receiver:
             self.accounts.corrected[warning["code"]] += 1
 
 
-def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) -> RejectedEvent:
+def refuse(
+    beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy, context: bytes | None = None
+) -> RejectedEvent:
     """Return the record of a rejected event, with addresses as far as the policy keeps them."""
     event_id = raw.get("id") if isinstance(raw, dict) else None
     return RejectedEvent(
@@ -191,7 +195,7 @@ def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy) 
         code=error.code,
         message=clean_text(error.message),
         payload=scrub_payload(encode_original(raw), beacon.ip, ip_policy),
-        context=encode_context(beacon, ip_policy),
+        context=encode_context(beacon, ip_policy) if context is None else context,
     )
 
 

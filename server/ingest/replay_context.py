@@ -12,10 +12,14 @@ import orjson
 from server.enrich.client_ip import truncate_ip
 from server.enrich.hints import Hints
 from server.events.model import Source
-from server.events.wire import MAX_KEPT_PAYLOAD_BYTES, encode_original
+from server.events.wire import encode_original
 from server.ingest.beacon import Beacon
+from server.ingest.values import MAX_SHORT_TEXT_LENGTH
 from server.settings import IpPolicy
 from server.sites import Site
+
+MAX_CONTEXT_BYTES = 4096
+"""It is kept with each rejected event of a request, which may have a thousand; a browser's is some hundred."""
 
 _FIELDS = ("sent_ms", "visitor_id", "user_id", "user_agent", "is_trusted", "is_odd", "context")
 
@@ -28,11 +32,14 @@ def kept_ip(ip: str | None, policy: IpPolicy) -> str | None:
 
 
 def encode_context(beacon: Beacon, policy: IpPolicy) -> bytes:
-    """Return the stored form; a context of absurd size is left out of it."""
+    """Return the stored form, of some kilobytes: a context of absurd size is left out of it, ids are cut."""
     told: dict[str, Any] = {name: getattr(beacon, name) for name in _FIELDS}
+    for name in ("visitor_id", "user_id"):
+        if isinstance(told[name], str):
+            told[name] = told[name][:MAX_SHORT_TEXT_LENGTH]
     told |= {"ip": kept_ip(beacon.ip, policy), "hints": asdict(beacon.hints)}
     encoded = encode_original(told)
-    if len(encoded) >= MAX_KEPT_PAYLOAD_BYTES:
+    if len(encoded) >= MAX_CONTEXT_BYTES:
         encoded = encode_original(told | {"context": {}})
     return encoded
 

@@ -117,9 +117,7 @@ def read_text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH)
         draft.correct("ignored_field", f"{name} is no text and was left out.")
         return None
     text = str(value)
-    if draft.beacon.is_odd:
-        text = clean_text(text)
-    if len(text) > limit:
+    if len(text) > limit:  # first: what all events of a request share is read again for each of them
         draft.correct("truncated", f"{name}: cut at {limit} characters.")
-        return text[:limit]
-    return text
+        text = text[:limit]
+    return clean_text(text) if draft.beacon.is_odd else text

@@ -19,7 +19,9 @@ from server.storage.base import Row, Store
 Event = dict[str, Any]
 
 _SELECTED = ", ".join(f'epoch_ms("{name}")' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items())
-_AFTER_CURSOR = "(time, id) < (epoch_ms($cursor_ms), $cursor_id)"
+_NEWEST_FIRST = "time desc, id desc, site desc"
+_AFTER_CURSOR = "(time, id, site) < (epoch_ms($cursor_ms), $cursor_id, $cursor_site)"
+"""Ids are unique within a site: two sites may have one id, of one instant."""
 _MAX_CURSOR_MS = 9 * 10**15  # either way; the engine's timestamps are microseconds in 64 bits
 _INSTANTS = tuple(name for name, kind in COLUMNS.items() if kind == "instant")
 
@@ -31,12 +33,12 @@ def list_events(store: Store, wanted: Filter, limit: int, cursor: str | None) ->
     """
     where, parameters = wanted.where()
     if cursor is not None:
-        time_ms, event_id = _read_cursor(cursor)
+        time_ms, event_id, site = _read_cursor(cursor)
         where += f" and {_AFTER_CURSOR}"
-        parameters |= {"cursor_ms": time_ms, "cursor_id": event_id}
+        parameters |= {"cursor_ms": time_ms, "cursor_id": event_id, "cursor_site": site}
         wanted = replace(wanted, until_ms=min(time_ms + 1, time_ms + 1 if wanted.until_ms is None else wanted.until_ms))
     # the where clause is built from constants, values are parameters
-    sql = f"select {_SELECTED} from events where {where} and {{stretch}} order by time desc, id desc limit $limit"  # noqa: S608
+    sql = f"select {_SELECTED} from events where {where} and {{stretch}} order by {_NEWEST_FIRST} limit $limit"  # noqa: S608
     rows: list[Row] = []
     with store.instant() as ask:
         for stretch in stretches(ask, wanted):
@@ -50,7 +52,7 @@ def list_events(store: Store, wanted: Filter, limit: int, cursor: str | None) ->
 def stream_events(store: Store, wanted: Filter) -> Iterator[list[Event]]:
     """Yield all events, newest first, in batches."""
     where, parameters = wanted.where()
-    sql = f"select {_SELECTED} from events where {where} order by time desc, id desc"  # noqa: S608 - as above
+    sql = f"select {_SELECTED} from events where {where} order by {_NEWEST_FIRST}"  # noqa: S608 - as above
     for rows in store.stream(sql, parameters):
         yield [_event(row) for row in rows]
 
@@ -71,17 +73,21 @@ def _event(row: Row) -> Event:
 
 def _write_cursor(row: Row) -> str:
     event = dict(zip(COLUMNS, row, strict=True))
-    return base64.urlsafe_b64encode(orjson.dumps([event["time"], event["id"]])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([event["time"], event["id"], event["site"]])).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> tuple[int, str]:
+def _read_cursor(cursor: str) -> tuple[int, str, str]:
     try:
-        time_ms, event_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        time_ms, event_id, site = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error) as error:
         raise _bad_cursor() from error
-    if type(time_ms) is not int or abs(time_ms) > _MAX_CURSOR_MS or not isinstance(event_id, str):
+    if (
+        type(time_ms) is not int
+        or abs(time_ms) > _MAX_CURSOR_MS
+        or not (isinstance(event_id, str) and isinstance(site, str))
+    ):
         raise _bad_cursor()
-    return time_ms, event_id
+    return time_ms, event_id, site
 
 
 def _bad_cursor() -> BadRequest:

@@ -107,6 +107,7 @@ def take_batch(parts: Parts, scope: Scope, body: bytes, loop: asyncio.AbstractEv
     """
     head = RequestHead(scope)
     batch = _Batch(parts, head.get(b"origin"), answer)
+    key: Any = None
     try:
         body = unpack(body)
         try:
@@ -117,7 +118,7 @@ def take_batch(parts: Parts, scope: Scope, body: bytes, loop: asyncio.AbstractEv
         except (BadRequest, NotFound, Forbidden) as error:
             ip = client_ip_of(scope, head, parts.settings).ip
             # the batch must not hold the error: its traceback leads back here, a circle that keeps the body in memory
-            parts.receiver.refuse_soon(_refusal(parts, error, body, ip), loop, partial(batch.refused, error))
+            parts.receiver.refuse_soon(_refusal(parts, error, body, ip, key), loop, partial(batch.refused, error))
             return
         beacon = page_beacon(parts, site, envelope, head, scope, is_odd=is_odd)
         parts.receiver.receive_soon(beacon, events, loop, batch.received)
@@ -195,13 +196,16 @@ async def keep_refused(parts: Parts, error: FootfallError, body: bytes, ip: str 
     await parts.receiver.refuse_whole(_refusal(parts, error, body, ip))
 
 
-def _refusal(parts: Parts, error: FootfallError, body: bytes, ip: str | None) -> RejectedEvent:
-    """Return the record of a refused body, which counts for its network. Errors: TooManyRequests."""
+def _refusal(parts: Parts, error: FootfallError, body: bytes, ip: str | None, key: Any = None) -> RejectedEvent:
+    """Return the record of a refused body, which counts for its network. Errors: TooManyRequests.
+
+    Shape:  key is what the body says about its site, who is then shown it; without one, the default site is.
+    """
     now_ms = parts.clock()
     parts.receiver.limits.take_unread(ip, now_ms)
     return RejectedEvent(
         received_ms=now_ms,
-        site=None,
+        site=key if isinstance(key, str) and key in parts.sites else None,
         event_id=None,
         source=Source.PAGE,
         code=error.code,

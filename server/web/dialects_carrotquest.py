@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from server.dialects.carrotquest import (
     CallError,
@@ -38,6 +38,7 @@ from server.sites import Site
 from server.web.answers import JsonAnswer
 from server.web.auth import key_of
 from server.web.forms import read_parameters
+from server.web.id_route import IdRoute
 from server.web.queries import parts_of, person_of, store_of
 from server.web.requests import ClientGone, RequestHead, read_body
 
@@ -223,7 +224,7 @@ def _refusal(request: Request, error: CallError) -> Response:
 
 
 routes: list[BaseRoute] = [
-    Route(path + slash, _endpoint(perform), methods=[method])
+    IdRoute(path + slash, _endpoint(perform), methods=[method])
     for path, perform, method in (
         ("/v1/users/{id}/events", _post_event, "POST"),
         ("/v1/users/{id}/events", _get_events, "GET"),

@@ -37,6 +37,7 @@ def applied(*operations: Any, start: dict[str, Any] | None = None) -> Properties
         ({"plan": ["a"]}, op("union", value=["a", "b", "b"]), {"plan": ["a", "b"]}),
         ({"plan": [1]}, op("union", value=True), {"plan": [1, True]}),
         ({"plan": ["a", "b", "a"]}, op("exclude", value="a"), {"plan": ["b"]}),
+        ({"plan": [1, True, 1.5]}, op("exclude", value=1), {"plan": [True, 1.5]}),
         ({}, op("exclude", value="a"), {}),
         ({"plan": "free"}, op("delete"), {}),
         ({}, op("delete"), {}),
@@ -44,6 +45,24 @@ def applied(*operations: Any, start: dict[str, Any] | None = None) -> Properties
 )
 def test_each_operation(start: dict[str, Any], operation: dict[str, Any], expected: dict[str, Any]) -> None:
     assert applied(operation, start=start).values == expected
+
+
+@pytest.mark.parametrize("kind", ["union", "exclude"])
+def test_long_lists_are_not_compared_each_with_each(kind: str) -> None:
+    compared = 0
+
+    class Counted(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    start = [Counted(number) for number in range(500)]
+    applied(op(kind, value=[Counted(number) for number in range(500, 1000)]), start={"plan": start})
+    assert compared < 5_000
 
 
 @pytest.mark.parametrize(

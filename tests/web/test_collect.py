@@ -4,8 +4,11 @@ import asyncio
 import gc
 import gzip
 import json
+import sqlite3
 import weakref
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,11 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Scope
 
 from server.app import close_parts, create_app
-from server.ingest.queue_file import Submission
+from server.ingest.queue_file import QUEUE_FILE, Submission
+from server.ingest.replay_context import encode_context
+from server.ingest.values import clean_text
 from server.settings import Settings
+from server.sites import Site
 from server.web.answers import AnswerHead
 from server.web.collect import PIXEL, take_batch
 from server.web.parts import Parts
@@ -180,6 +186,53 @@ def test_rejected_events_are_kept_with_reason_and_payload(client: TestClient, se
     assert rejected[0]["payload"] == "{broken"
     assert json.loads(rejected[1]["payload"]) == bad
     assert rejected[1]["id"] == bad["id"]
+
+
+def test_a_refused_body_is_shown_to_the_site_that_it_names(settings: Settings) -> None:
+    keys = {"default": "s" * 40, "other": "t" * 40}
+    sites = {name: Site(key=name, secret_key=key, auth_key=name * 20) for name, key in keys.items()}
+    sites["other"] = replace(sites["other"], origins=("https://other.example",))
+    with TestClient(create_app(replace(settings, sites=sites))) as client:
+        foreign = {"origin": "https://elsewhere.example"}
+        assert client.post("/collect", json=make_batch(make_event(), site="other"), headers=foreign).status_code == 403
+        assert client.post("/collect", json=make_batch(make_event(), site="unknown")).status_code == 404
+        shown = {
+            name: client.get("/api/rejected", headers={"authorization": f"Bearer {key}"}).json()["rejected"]
+            for name, key in keys.items()
+        }
+    codes = {name: [each["code"] for each in rows] for name, rows in shown.items()}
+    assert codes == {"default": ["unknown_site"], "other": ["origin_not_allowed"]}
+
+
+def test_what_a_request_says_of_all_its_events_is_encoded_once_and_kept_short(
+    client: TestClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[bytes] = []
+
+    def encode(*arguments: Any) -> bytes:
+        encoded.append(encode_context(*arguments))
+        return encoded[-1]
+
+    monkeypatch.setattr("server.ingest.receive.encode_context", encode)
+    batch = make_batch(*[{}] * 50, visitor_id="v" * 50_000, user_id="u" * 50_000, context={"language": "x" * 60_000})
+    assert len(client.post("/collect", json=batch).json()["rejected"]) == 50
+    [one] = encoded
+    assert len(one) < 4096
+    with closing(sqlite3.connect(parts.settings.data_dir / QUEUE_FILE)) as database:
+        assert database.execute("select distinct context from rejected").fetchall() == [(one,)]
+
+
+def test_a_text_is_cut_before_it_is_cleaned(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def clean(text: str) -> str:
+        lengths.append(len(text))
+        return clean_text(text)
+
+    monkeypatch.setattr("server.ingest.values.clean_text", clean)
+    body = orjson.dumps(make_batch(make_event(), make_event(), visitor_id="\0" + "v" * 100_000))
+    assert client.post("/collect", content=body).json()["accepted"] == 2
+    assert 0 < max(lengths) <= 8192
 
 
 def test_an_answer_can_be_read_by_the_page_and_gives_its_budget_back(client: TestClient) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from server.app import create_app
 from server.events.model import COLUMNS
 from server.reports.events import write_events
 from server.reports.filters import Filter
+from server.settings import Settings
+from server.sites import Site
 from server.storage.base import Store
-from tests.conftest import StandingClock
+from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import NOW_MS, make_batch, make_event, make_id
 
 Stored = Callable[..., list[dict[str, Any]]]
@@ -176,6 +180,22 @@ class TestQuestions:
             query["cursor"] = answer["next"]
         assert found == list(range(9, -1, -1))
 
+    def test_the_cursor_tells_two_sites_events_apart_that_have_one_id_and_instant(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        keys = {"one": "s" * 40, "two": "t" * 40}
+        sites = {name: Site(key=name, secret_key=key, auth_key=name * 20) for name, key in keys.items()}
+        with TestClient(create_app(replace(settings, data_dir=tmp_path / "two", sites=sites))) as client:
+            for key in keys.values():
+                event = {"id": "order-1", "name": "Paid", "user_id": "u", "time": "2026-11-20T00:00:00Z"}
+                answer = client.post("/api/events", json=[event], headers={"authorization": f"Bearer {key}"})
+                assert answer.json()["accepted"] == 1
+            wait_until_stored(client)
+            client.post("/login", data={"password": "test-password"})
+            first = client.get("/api/events", params={"limit": 1}).json()
+            second = client.get("/api/events", params={"limit": 1, "cursor": first["next"]}).json()
+        assert [each["site"] for each in first["events"] + second["events"]] == ["two", "one"]
+
     @pytest.mark.parametrize(
         ("query", "code"),
         [
@@ -185,6 +205,7 @@ class TestQuestions:
             ({"limit": "\u0663"}, "bad_limit"),
             ({"cursor": "x"}, "bad_cursor"),
             ({"cursor": "WzEsMl0"}, "bad_cursor"),
+            ({"cursor": "WzEsMiwzXQ"}, "bad_cursor"),
             ({"since": "soon"}, "bad_since"),
             ({"until": "later"}, "bad_until"),
             ({"site": "other"}, "other_site"),

@@ -255,6 +255,25 @@ def test_the_export_of_one_person_holds_everything(collect: Ask, ask: Ask) -> No
     assert export["visitor_ids"] == ["visitor-1"]
 
 
+@pytest.mark.parametrize(
+    ("user_id", "escaped"), [("bob/", "bob%2F"), ("bob/events", "bob%2fevents"), ("a/b c", "a%2Fb%20c")]
+)
+def test_a_slash_in_an_id_is_no_part_of_the_path(
+    ask: Ask, client: TestClient, secret: Secret, user_id: str, escaped: str
+) -> None:
+    for each in ("bob", user_id):
+        client.post("/api/events", json={"name": "Paid", "user_id": each}, headers=secret)
+    ask("/api/users")
+    assert client.get(f"/api/users/{escaped}", headers=secret).json()["id"] == user_id
+    assert [
+        each["user_id"] for each in client.get(f"/api/users/{escaped}/events", headers=secret).json()["events"]
+    ] == [user_id]
+    assert client.get(f"/v1/users/{escaped}/events?by_user_id=true", headers=secret).status_code == 200
+    assert client.delete(f"/api/users/{escaped}", headers=secret).json()["erased"] == 1
+    assert [each["user_id"] for each in ask("/api/events")["events"]] == ["bob"]
+    assert client.delete("/api/users/bob%2F%2F", headers=secret).json()["erased"] == 0
+
+
 def test_erasing_a_person_leaves_no_byte_of_them_and_nobody_else_is_touched(
     collect: Ask, ask: Ask, client: TestClient, secret: Secret, settings: Settings
 ) -> None:
