@@ -8,6 +8,9 @@ from server.enrich.hints import Hints
 from server.events.model import Correction, Source, StoredEvent
 from server.sites import Site
 
+MAX_WARNINGS = 20
+"""How many corrections of one event are kept; a stranger's small body can hold a million odd values."""
+
 
 @dataclass(slots=True, kw_only=True)  # not frozen: making a frozen one costs 4 µs more, for every request
 class Beacon:
@@ -38,7 +41,8 @@ class Beacon:
 class Draft:
     """One event on its way through the pipeline.
 
-    Shape:  raw is what arrived, never changed; event is what will be stored, props its properties.
+    Shape:  raw is what arrived, never changed; event is what will be stored, props its properties; corrections are
+            the first MAX_WARNINGS, corrected counts all of them by their codes.
     """
 
     beacon: Beacon
@@ -46,7 +50,10 @@ class Draft:
     event: StoredEvent
     props: dict[str, Any]
     corrections: list[Correction]
+    corrected: dict[str, int] = field(default_factory=dict)
 
     def correct(self, code: str, message: str) -> None:
-        """Note a correction; the answer lists it as a warning."""
-        self.corrections.append(Correction(code, message))
+        """Note a correction; the answer lists it as a warning, unless there are too many."""
+        self.corrected[code] = self.corrected.get(code, 0) + 1
+        if len(self.corrections) < MAX_WARNINGS:
+            self.corrections.append(Correction(code, message))

@@ -9,7 +9,7 @@ from server.ingest.beacon import Beacon
 from server.ingest.origins import Origins
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
-from server.ingest.receive import Outcome, list_warnings, refuse
+from server.ingest.receive import Outcome, add_warnings, refuse
 
 
 def check_events(pipeline: Pipeline, queue: Queue, beacon: Beacon, events: Sequence[Any]) -> Outcome:
@@ -30,7 +30,7 @@ def check_events(pipeline: Pipeline, queue: Queue, beacon: Beacon, events: Seque
             outcome.rejected.append(verdict)
             continue
         ids.append((draft.event["site"], draft.event["id"]))
-        outcome.warnings += list_warnings(index, draft.corrections)
+        add_warnings(outcome.warnings, index, draft.corrections)
     new = set(ids) - queue.known_ids(set(ids))
     outcome.accepted, outcome.duplicate = len(new), len(ids) - len(new)
     return outcome

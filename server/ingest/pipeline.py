@@ -190,13 +190,13 @@ def add_screen(_: Pipeline, draft: Draft) -> None:
     if beacon.screen is not None:
         event.update(beacon.screen)
         return
-    before = len(draft.corrections)
+    before = sum(draft.corrected.values())
     for column in _SCREEN_COLUMNS:
         value = beacon.context.get(column)
         if value is None and beacon.is_trusted:
             value = draft.raw.get(column)
         event[column] = read_short_text(draft, column, value)
-    if not beacon.is_trusted and len(draft.corrections) == before:  # the same for the request's other events
+    if not beacon.is_trusted and sum(draft.corrected.values()) == before:  # the same for the request's other events
         beacon.screen = {column: event[column] for column in _SCREEN_COLUMNS}
 
 
@@ -233,7 +233,8 @@ def check_catalogue(pipeline: Pipeline, draft: Draft) -> None:
         return
     for attribute in known.server_added:
         _add_server_attribute(draft, attribute)
-    draft.corrections += check_attributes(known, draft.props)
+    for each in check_attributes(known, draft.props):
+        draft.correct(each.code, each.message)
 
 
 STEPS: tuple[Step, ...] = (

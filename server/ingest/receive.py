@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +23,15 @@ from server.ingest.replay_context import encode_context
 from server.ingest.values import clean_text
 from server.settings import IpPolicy
 
+MAX_ANSWER_WARNINGS = 2_000
+"""How many warnings one answer lists: two for each event of a full request."""
+
 
 @dataclass(slots=True)
 class Outcome:
     """The answer to one request.
 
-    Shape:  rejected and warnings as in the answer's JSON: index, (id,) code, message.
+    Shape:  rejected and warnings as in the answer's JSON: index, (id,) code, message. Of many warnings, the first.
     """
 
     accepted: int
@@ -43,7 +47,17 @@ OnOutcome = Callable[[Outcome | Unavailable], None]
 class _Reception:
     """One request between the pipeline and its commit."""
 
-    __slots__ = ("beacon", "drafts", "origins", "records", "refusals", "rejected", "submission", "warnings")
+    __slots__ = (
+        "beacon",
+        "corrected",
+        "drafts",
+        "origins",
+        "records",
+        "refusals",
+        "rejected",
+        "submission",
+        "warnings",
+    )
 
     submission: Submission
 
@@ -55,6 +69,7 @@ class _Reception:
         self.refusals: list[RejectedEvent] = []
         self.rejected: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
+        self.corrected: Counter[str] = Counter()
 
     def outcome(self) -> Outcome:
         """Return the answer once it is known which events are new."""
@@ -166,20 +181,20 @@ class Receiver:
             found.drafts.append(draft)
             found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:
-                found.warnings += list_warnings(index, draft.corrections)
+                add_warnings(found.warnings, index, draft.corrections)
+                found.corrected.update(draft.corrected)
 
     def _finish(self, found: _Reception) -> Outcome:
         """Return the answer to what is on disk."""
-        self._note(found.beacon, found.warnings)
+        self._note(found)
         if self.live.has_listeners():
             self.live.publish(found.drafts, found.submission.is_new, found.refusals)
         return found.outcome()
 
-    def _note(self, beacon: Beacon, warnings: Sequence[dict[str, Any]]) -> None:
+    def _note(self, found: _Reception) -> None:
         """Note what is no verdict; those are counted where they are committed."""
-        self.accounts.last_received_ms[beacon.site.key] = beacon.received_ms
-        for warning in warnings:
-            self.accounts.corrected[warning["code"]] += 1
+        self.accounts.last_received_ms[found.beacon.site.key] = found.beacon.received_ms
+        self.accounts.corrected.update(found.corrected)  # also what is too many to be listed
 
 
 def refuse(
@@ -199,6 +214,7 @@ def refuse(
     )
 
 
-def list_warnings(index: int, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
-    """Return an event's corrections as the answer lists them."""
-    return [{"index": index, "code": each.code, "message": clean_text(each.message)} for each in corrections]
+def add_warnings(warnings: list[dict[str, Any]], index: int, corrections: Sequence[Correction]) -> None:
+    """Add an event's corrections to those that the answer lists, as far as there is room."""
+    listed = corrections[: MAX_ANSWER_WARNINGS - len(warnings)]
+    warnings += [{"index": index, "code": each.code, "message": clean_text(each.message)} for each in listed]

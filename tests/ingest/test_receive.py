@@ -10,6 +10,7 @@ import pytest
 
 from server.errors import Unavailable
 from server.ingest.accounts import Accounts
+from server.ingest.checking import check_events
 from server.ingest.limits import Limits
 from server.ingest.live import Live
 from server.ingest.origins import Origins
@@ -21,6 +22,8 @@ from tests.factories import make_beacon, make_event, make_pipeline
 
 KEY = ("default", "session-1")
 ADVERTISED = {"url": "https://shop.example/?utm_source=ads&utm_medium=cpc", "title": "", "referrer": ""}
+
+ODD_VALUES = make_event(props={"a": ["\x00"] * 50})
 
 Send = Callable[[Receiver, dict[str, Any]], Awaitable[Outcome]]
 
@@ -90,3 +93,26 @@ async def test_a_fault_that_nobody_foresaw_leaves_no_campaign_to_the_next_reques
 
     assert queue.find_origin(KEY) is None
     assert receiver.pipeline.origins.known(*KEY) is None
+
+
+async def test_the_warnings_of_one_event_and_of_one_answer_are_bounded_and_all_are_counted(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ingest.receive.MAX_ANSWER_WARNINGS", 30)
+    receiver, beacon = make_receiver(queue), make_beacon(is_odd=True)
+    events = [{**ODD_VALUES, "id": f"id {number}"} for number in range(3)]
+
+    checked = check_events(receiver.pipeline, queue, beacon, events)
+    outcome = await receiver.receive(beacon, events)
+
+    assert outcome.accepted == 3
+    assert [each["index"] for each in outcome.warnings] == [0] * 20 + [1] * 10
+    assert receiver.accounts.corrected == {"invalid_text": 150}
+    assert checked.warnings == outcome.warnings
+
+
+def test_what_the_context_corrects_is_told_of_each_event_however_much_its_first_one_has() -> None:
+    beacon = make_beacon(is_odd=True, context={"language": 7.5})
+    pipeline = make_pipeline()
+    for event in (ODD_VALUES, {**ODD_VALUES, "props": {}}):
+        assert pipeline.run(beacon, event).corrected["ignored_field"] == 1
