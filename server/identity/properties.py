@@ -14,17 +14,24 @@ with a reason and the next goes on.
 
 Merging `other` into `known`: what `known` has stays, what it deleted stays deleted, what it never had is taken from
 `other`, lists are united. `$initial_*` keeps the older of the two and `$last_*` the newer; `$sessions` adds up.
+
+Bound: what would make the properties larger than MAX_BYTES is not carried out, and is left out of a merge. It goes by
+the properties alone, whoever says it, so that they can be made anew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from server.events.wire import MAX_LIST_LENGTH, MAX_PROPERTY_NAME_LENGTH, MAX_SAFE_INTEGER, MAX_TEXT_LENGTH
 
 MAX_OPERATIONS = 250
 MAX_PROPERTIES = 1_000
+MAX_BYTES = 65_536
+"""How much one person's properties may take as JSON, with what is kept of removed ones."""
 SESSIONS = "$sessions"
 
 Moment = tuple[int, str]
@@ -50,6 +57,21 @@ class Result:
     ignored: list[Ignored] = field(default_factory=list)
 
 
+class _One(NamedTuple):
+    """What is kept of one property. Shape: value is None where it has none, moment where none is kept."""
+
+    value: Any
+    is_deleted: bool
+    moment: Moment | None
+
+    def size(self, key: str) -> int:
+        """Return how many bytes it takes as JSON."""
+        kept: list[Any] = [] if self.value is None else [key, self.value]
+        kept += [key] if self.is_deleted else []
+        kept += [] if self.moment is None else [key, self.moment]
+        return len(orjson.dumps(kept)) if kept else 0
+
+
 @dataclass(slots=True)
 class Properties:
     """Shape: deleted are keys that were removed, which is not the same as never set; moments tell of `$initial_*`
@@ -59,6 +81,7 @@ class Properties:
     values: dict[str, Any] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     moments: dict[str, Moment] = field(default_factory=dict)
+    _bytes: int | None = field(default=None, init=False, repr=False, compare=False)  # as far as it is known
 
     def apply(self, operations: Sequence[Any], moment: Moment) -> Result:
         """Carry out operations in their order."""
@@ -69,21 +92,16 @@ class Properties:
                 result.ignored.append(Ignored(index, op, key, "too_many_operations"))
                 continue
             reason = fault_of(operation)
-            before = self.values.get(key)
             if reason is None:
-                reason = _CARRY_OUT[op](self.values, key, operation.get("value"))
-            if reason is None and len(self.values) > MAX_PROPERTIES:
-                del self.values[key]
-                reason = "too_many_properties"
+                reason = self._carry_out(result, operation, moment)
             if reason is not None:
                 result.ignored.append(Ignored(index, op, key, reason))
-                continue
-            self._note(result, op, key, before, moment)
         return result
 
     def absorb(self, other: "Properties") -> None:
         """Take in what another, later unknown, set of properties has; see the head of this page."""
         for key, value in other.values.items():
+            before = self._one(key)
             if key == SESSIONS and _is_number(self.values.get(key)) and _is_number(value):
                 self.values[key] += value
             elif self._yields(key, other):
@@ -93,6 +111,9 @@ class Properties:
                     self.moments[key] = other.moments[key]
             elif isinstance(value, list) and isinstance(mine := self.values.get(key), list):
                 self.values[key] = _united(mine, value)
+            else:
+                continue
+            self._fit(key, before)
 
     def encode(self) -> list[Any]:
         """Return the stored form: JSON values only."""
@@ -105,14 +126,66 @@ class Properties:
             return tuple(theirs) < tuple(mine) if key.startswith("$initial_") else tuple(theirs) > tuple(mine)
         return key not in self.values and key not in self.deleted
 
-    def _note(self, result: Result, op: str, key: str, before: Any, moment: Moment) -> None:
-        after = self.values.get(key)
+    def _carry_out(self, result: Result, operation: Mapping[str, Any], moment: Moment) -> str | None:
+        """Carry out an operation without a fault of its own, or return why it cannot be; then nothing is changed."""
+        op, key = _named(operation)
+        before = self._one(key)
+        reason = _CARRY_OUT[op](self.values, key, operation.get("value"))
+        if reason is not None:
+            return reason
+        if before.value is None and key in self.values and len(self.values) > MAX_PROPERTIES:
+            del self.values[key]
+            return "too_many_properties"
+        self._mark(op, key, is_changed=not _same(before.value, self.values.get(key)), moment=moment)
+        if not self._fit(key, before):
+            return "too_large"
+        self._note(result, key, before.value)
+        return None
+
+    def _one(self, key: str) -> _One:
+        return _One(self.values.get(key), key in self.deleted, self.moments.get(key))
+
+    def _fit(self, key: str, before: _One) -> bool:
+        """Return whether there is room for what has become of a property; where not, it is as before again."""
+        now = self._one(key)
+        grown = now.size(key) - before.size(key)
+        if self._bytes is None:
+            self._bytes = sum(self._one(each).size(each) for each in {*self.values, *self.deleted})
+        else:
+            self._bytes += grown
+        if grown <= 0 or self._bytes <= MAX_BYTES:
+            return True
+        self._bytes -= grown
+        self._restore(key, before)
+        return False
+
+    def _restore(self, key: str, before: _One) -> None:
+        # a value that was there keeps its place among the others: merges go by that
+        if before.value is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = before.value
+        if before.is_deleted:
+            self.deleted.add(key)
+        else:
+            self.deleted.discard(key)
+        if before.moment is None:
+            self.moments.pop(key, None)
+        else:
+            self.moments[key] = before.moment
+
+    def _mark(self, op: str, key: str, *, is_changed: bool, moment: Moment) -> None:
+        """Keep what is known of a property besides its value."""
         if op == "delete":
             self.deleted.add(key)
             self.moments.pop(key, None)
         elif key in self.values:
             self.deleted.discard(key)
-        if _same(before, after):
+        if is_changed and key.startswith(("$initial_", "$last_")) and key in self.values:
+            self.moments[key] = moment
+
+    def _note(self, result: Result, key: str, before: Any) -> None:
+        if _same(before, self.values.get(key)):
             if key not in result.affected and key not in result.unchanged:
                 result.unchanged.append(key)
             return
@@ -120,8 +193,6 @@ class Properties:
             result.affected.append(key)
         if key in result.unchanged:
             result.unchanged.remove(key)
-        if key.startswith(("$initial_", "$last_")) and key in self.values:
-            self.moments[key] = moment
 
 
 def decode_properties(encoded: Sequence[Any]) -> Properties:

@@ -17,8 +17,9 @@ Contract
     the others before stays in the store, as the least events that say it, so that they can be made anew.
 
 Bound
-    What pages say adds to the weight of a world: 1 for a fact and 1 for each of its operations. What would take it
-    beyond MAX_WEIGHT is ignored here, whoever sends it with a public key: it bounds what making a world anew can cost.
+    What pages say adds to the weight of a world: 1 for a fact, 1 for each of its operations and 1 for each
+    WEIGHED_BYTES of those. What would take it beyond MAX_WEIGHT is ignored here, whoever sends it with a public key: it
+    bounds what making a world anew can cost, and what its facts take on disk.
     The event is stored like any other. What the site's own server says is always taken in.
 """
 
@@ -56,6 +57,7 @@ from server.storage.sqlite_log import empty_log
 
 Emit = Callable[[Sequence[StoredEvent]], None]
 MAX_WEIGHT = 50_000
+WEIGHED_BYTES = 256
 _KINDS: tuple[Literal["visitor", "user"], ...] = ("visitor", "user")
 _ID_COLUMNS = {"visitor": "visitor_id", "user": "user_id"}
 
@@ -186,11 +188,15 @@ class People:
         if has_fact(self._database, site, fact.moment[1]):
             return None
         numbers = find_worlds(self._database, site, fact.nodes())
-        weight = 1 + len(fact.operations) if event.get("source") == Source.PAGE else 0
+        weight = _weight(fact) if event.get("source") == Source.PAGE else 0
         if weight and worlds.weight(site, numbers) + weight > MAX_WEIGHT:
             self._ignored[site] += 1
             return None
         return worlds.add(site, numbers or [new_world(self._database, site)], event, fact, weight)
+
+
+def _weight(fact: Fact) -> int:
+    return 1 + len(fact.operations) + len(orjson.dumps(fact.operations)) // WEIGHED_BYTES
 
 
 def _sightings(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Node], Sighting]:

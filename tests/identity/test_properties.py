@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +118,43 @@ def test_too_many_properties_are_ignored() -> None:
     properties = Properties({f"p{number}": 1 for number in range(1000)})
     result = properties.apply([op("add", "one more", 1), op("add", "p1", 1)], NOW)
     assert [each.reason for each in result.ignored] == ["too_many_properties"]
+    assert properties.values["p1"] == 2
+
+
+def test_what_would_be_too_large_is_ignored_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.identity.properties.MAX_BYTES", 70)
+    properties = applied(op("update_or_create", "a", "x" * 20), op("append", "$last_x", 1))
+    before = orjson.dumps(properties.encode())
+    too_large = [
+        op("update_or_create", "a", "x" * 30),
+        op("update_or_create", "b", "x" * 30),
+        op("append", "$last_x", "x" * 30),
+        op("delete", "never set" * 4),
+    ]
+    result = properties.apply(too_large, LATER)
+    assert [each.reason for each in result.ignored] == ["too_large"] * 4
+    assert (result.affected, result.unchanged, orjson.dumps(properties.encode())) == ([], [], before)
+    result = properties.apply([op("delete", "a"), op("update_or_create", "b", "y")], LATER)
+    assert result.affected == ["a", "b"], "what is removed makes room"
+
+
+def test_what_is_larger_from_before_may_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.identity.properties.MAX_BYTES", 50)
+    properties = Properties({"list": [*range(100)], "n": 1})
+    result = properties.apply([op("exclude", "list", 7), op("add", "n", 1), op("add", "m", 1)], NOW)
+    assert (result.affected, [each.key for each in result.ignored]) == (["list", "n"], ["m"])
+
+
+def test_merging_leaves_out_what_would_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.identity.properties.MAX_BYTES", 50)
+    known = applied(op("update_or_create", "a", "x" * 20), op("update_or_create", "l", [1]))
+    known.absorb(Properties({"b": "x" * 30, "l": ["x" * 30], "c": 2}))
+    assert known.values == {"a": "x" * 20, "l": [1], "c": 2}
+
+
+def test_a_property_that_is_there_may_change_also_where_a_merge_has_made_too_many() -> None:
+    properties = Properties({f"p{number}": 1 for number in range(1001)})
+    properties.apply([op("add", "p1", 1)], NOW)
     assert properties.values["p1"] == 2
 
 

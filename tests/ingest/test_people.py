@@ -295,6 +295,17 @@ def test_pages_cannot_add_without_end(
     assert people.values("visitor", "v") == {"n": 30}, "the site's server is taken in always"
 
 
+def test_large_operations_of_pages_weigh_more(people: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.ingest.people.MAX_WEIGHT", 10)
+    sizes = {"small": 10, "large": 2000, "as large": 2000}
+    page = [
+        identify(number, update(key, "x" * sizes[key]), visitor_id="v", source="page")
+        for number, key in enumerate(sizes)
+    ]
+    people.take_each(*page)
+    assert list(people.values("visitor", "v") or {}) == ["small"], "2,000 bytes weigh 7 more, which is beyond it"
+
+
 IDS = ("1", "2", "3")
 KINDS = ("visitor", "user")
 # each is one choice of many and not many choices: half of the time went into drawing them
@@ -384,6 +395,16 @@ def test_any_order_of_what_is_said_again_ends_in_the_same_users(
     people = in_order(events)
     kept = [load_world(people._database, number) for (number,) in people._database.execute("select world from worlds")]
     assert {visitor: spans for world in kept for visitor, spans in world.spans.items()} == every.spans
+
+
+@settings(max_examples=100, deadline=None)
+@given(many_events(), st.sampled_from([20, 40, 80]), st.randoms(use_true_random=False))
+def test_any_order_ends_in_the_same_users_where_not_all_has_room(
+    events: list[StoredEvent], room: int, shuffle: random.Random
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.identity.properties.MAX_BYTES", room)
+        check_any_order(events, shuffle)
 
 
 @settings(max_examples=200, deadline=None)
