@@ -1,7 +1,5 @@
 """Single events, newest first: a page of them with a cursor, or all of them as a stream."""
 
-import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from server.errors import BadRequest
 from server.events.model import COLUMNS
 from server.events.wire import write_instant
+from server.reports.cursors import bad_cursor, read_cursor, write_cursor
 from server.reports.filters import Filter
 from server.reports.visited import stretches
 from server.storage.base import Row, Store
@@ -73,22 +71,13 @@ def _event(row: Row) -> Event:
 
 def _write_cursor(row: Row) -> str:
     event = dict(zip(COLUMNS, row, strict=True))
-    return base64.urlsafe_b64encode(orjson.dumps([event["time"], event["id"], event["site"]])).decode().rstrip("=")
+    return write_cursor([event["time"], event["id"], event["site"]])
 
 
 def _read_cursor(cursor: str) -> tuple[int, str, str]:
-    try:
-        time_ms, event_id, site = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise _bad_cursor() from error
-    if (
-        type(time_ms) is not int
-        or abs(time_ms) > _MAX_CURSOR_MS
-        or not (isinstance(event_id, str) and isinstance(site, str))
-    ):
-        raise _bad_cursor()
+    time_ms, event_id, site = read_cursor(cursor, 3)
+    if type(time_ms) is not int or abs(time_ms) > _MAX_CURSOR_MS:
+        raise bad_cursor()
+    if not (isinstance(event_id, str) and isinstance(site, str)):
+        raise bad_cursor()
     return time_ms, event_id, site
-
-
-def _bad_cursor() -> BadRequest:
-    return BadRequest("bad_cursor", "cursor is not one of this API's.", "Use `next` of an earlier answer as it is.")

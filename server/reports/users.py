@@ -12,16 +12,20 @@ from server.errors import BadRequest
 from server.events.wire import write_instant
 from server.identity.merges import Node
 from server.identity.person import Person
+from server.reports.cursors import bad_cursor, read_cursor, write_cursor
 from server.reports.events import Event, stream_events
 from server.reports.filters import Filter
 from server.storage.base import Store
 
 MAX_PROPERTIES_ASKED = 20
+_MAX_NUMBER = 2**63 - 1  # of SQLite's integers
 SORTS = {
     "last_seen": "coalesce(last_seen, 0)",
     "first_seen": "coalesce(first_seen, 0)",
     "id": "person_id",
-    "sessions": "coalesce(properties ->> '$.\"$sessions\"', 0)",
+    # what is no number counts as none: a cursor holds the value, and a text may be long
+    "sessions": "iif(json_type(properties, '$.\"$sessions\"') in ('integer', 'real'),"
+    " properties ->> '$.\"$sessions\"', 0)",
 }
 _ESCAPED = re.compile(r'["\\\x00-\x1f]')  # what JSON says in another way than itself
 KINDS = {
@@ -51,7 +55,7 @@ class UserQuery:
 
     Shape:  kind is one of KINDS, sort one of SORTS, with `-` in front for the largest first; text is looked for in ids
             and in the values of properties, small and capital letters alike; properties must have these values,
-            compared as text.
+            compared as text. cursor is that of the page before, in the same order.
     """
 
     site: str
@@ -60,11 +64,16 @@ class UserQuery:
     text: str | None = None
     properties: Mapping[str, str] | None = None
     limit: int = 100
-    offset: int = 0
+    cursor: str | None = None
 
 
-def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str, Any]]:
-    """Return people with their properties. Errors: BadRequest for an unknown kind or order."""
+def list_users(database: sqlite3.Connection, wanted: UserQuery) -> tuple[list[dict[str, Any]], str | None]:
+    """Return up to `limit` people with their properties, and the cursor of the rest or None.
+
+    A page goes on after the place of the last person before: whoever was active meanwhile moves nobody else.
+
+    Errors: BadRequest for an unknown kind or order, and for a cursor that is not of this order.
+    """
     order = SORTS.get(wanted.sort.removeprefix("-"))
     kind = KINDS.get(wanted.kind)
     if order is None or kind is None:
@@ -73,8 +82,14 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str
             "There is no such order or kind of users.",
             f"sort: {', '.join(SORTS)}, with - for the largest first; kind: {', '.join(KINDS)}.",
         )
-    direction = "desc" if wanted.sort.startswith("-") else "asc"
-    clauses, parameters = [kind], {"site": wanted.site, "limit": wanted.limit, "offset": wanted.offset}
+    direction, after = ("desc", "<") if wanted.sort.startswith("-") else ("asc", ">")
+    clauses = [kind]
+    parameters: dict[str, Any] = {"site": wanted.site, "limit": wanted.limit + 1}
+    if wanted.cursor is not None:
+        clauses.append(
+            f"({order} {after} :place or ({order} = :place and (person_id, person_kind) > (:after_id, :after_kind)))"
+        )
+        parameters |= _read_place(wanted.cursor, wanted.sort)
     if wanted.text:
         database.create_function("tells", 3, _tells, deterministic=True)
         clauses.append("tells(person_id, properties, :text)")
@@ -93,10 +108,28 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> list[dict[str
         parameters |= {f"name{number}": f'$."{name}"', f"value{number}": value}
     # clauses and order are constants of this module, values are parameters
     sql = (
-        f"select * from ({_PEOPLE}) where {' and '.join(clauses)}"  # noqa: S608
-        f" order by {order} {direction}, person_id limit :limit offset :offset"
+        f"select *, {order} from ({_PEOPLE}) where {' and '.join(clauses)}"  # noqa: S608
+        f" order by {order} {direction}, person_id, person_kind limit :limit"
     )
-    return [_listed(row) for row in database.execute(sql, parameters)]
+    rows = database.execute(sql, parameters).fetchall()
+    following = _write_place(rows[wanted.limit - 1], wanted.sort) if len(rows) > wanted.limit else None
+    return [_listed(row[:-1]) for row in rows[: wanted.limit]], following
+
+
+def _write_place(row: tuple[Any, ...], sort: str) -> str:
+    """Return the cursor after a person. Shape: the row's last value is that of the order."""
+    kind, person_id, *_, value = row
+    return write_cursor([sort, value, person_id, kind])
+
+
+def _read_place(cursor: str, sort: str) -> dict[str, Any]:
+    """Return the parameters of a page that goes on. Errors: BadRequest."""
+    of_sort, value, person_id, kind = read_cursor(cursor, 4)
+    is_number = type(value) is float or (type(value) is int and abs(value) <= _MAX_NUMBER)
+    is_fit = isinstance(value, str) if sort.removeprefix("-") == "id" else is_number
+    if of_sort != sort or not is_fit or not isinstance(person_id, str) or kind not in ("user", "visitor"):
+        raise bad_cursor()
+    return {"place": value, "after_id": person_id, "after_kind": kind}
 
 
 def _tells(person_id: str, properties: bytes | None, text: str) -> bool:

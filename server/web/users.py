@@ -25,7 +25,7 @@ from server.storage.tombstones import ErasedId
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
 from server.web.hook_people import claim_visitors, contact_visitors
-from server.web.queries import parts_of, person_of, read_filter, read_limit, read_position, store_of
+from server.web.queries import parts_of, person_of, read_filter, read_limit, store_of
 from server.web.requests import read_json
 
 DEFAULT_LIMIT = 100
@@ -48,12 +48,11 @@ async def get_users(request: Request) -> Response:
             for name, value in query.items()
             if name.startswith(PROPERTY_PREFIX)
         },
-        limit=limit + 1,
-        offset=read_position(query.get("cursor") or "0"),
+        limit=limit,
+        cursor=query.get("cursor") or None,
     )
-    users = await run_in_threadpool(_ask, request, wanted)
-    following = str(wanted.offset + limit) if len(users) > limit else None
-    return JsonAnswer({"users": users[:limit], "next": following})
+    users, following = await run_in_threadpool(_ask, request, wanted)
+    return JsonAnswer({"users": users, "next": following})
 
 
 async def get_user(request: Request) -> Response:
@@ -135,7 +134,7 @@ async def delete_user(request: Request) -> Response:
     return JsonAnswer({"erased": erased})
 
 
-def _ask(request: Request, wanted: UserQuery) -> list[dict[str, Any]]:
+def _ask(request: Request, wanted: UserQuery) -> tuple[list[dict[str, Any]], str | None]:
     with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
         return list_users(people, wanted)
 

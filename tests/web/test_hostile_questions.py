@@ -16,8 +16,8 @@ ENDLESS = "9" * 5_000  # more digits than int() reads
 CURSORS = [ENDLESS, str(2**63), "-1", "\u0661", "1.0", " 1"]
 
 
-def event_cursor(time_ms: Any, event_id: Any) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([time_ms, event_id])).decode().rstrip("=")
+def cursor_of(*place: Any) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
 
 
 def told(answer: Any) -> tuple[int, str]:
@@ -57,24 +57,44 @@ def test_a_wrong_limit_is_told(client: TestClient, secret: dict[str, str], path:
 
 @pytest.mark.parametrize("cursor", CURSORS)
 def test_a_wrong_position_is_told(client: TestClient, secret: dict[str, str], webhook: str, cursor: str) -> None:
-    for path in ("/api/users", "/api/rejected", f"/api/webhooks/{webhook}/deliveries"):
+    for path in ("/api/rejected", f"/api/webhooks/{webhook}/deliveries"):
         assert told(client.get(path, params={"cursor": cursor}, headers=secret)) == (400, "bad_cursor")
     answer = client.post("/api/rejected/replay", json={"all": True, "cursor": cursor}, headers=secret)
     assert told(answer) == (400, "bad_cursor")
 
 
 def test_the_largest_position_is_the_end(client: TestClient, secret: dict[str, str], webhook: str) -> None:
-    client.post("/api/users/anna/properties", json={"properties": {"plan": "pro"}}, headers=secret)
-    for path, name in (("/api/users", "users"), (f"/api/webhooks/{webhook}/deliveries", "deliveries")):
-        answer = client.get(path, params={"cursor": str(2**63 - 1)}, headers=secret)
-        assert (answer.status_code, answer.json()) == (200, {name: [], "next": None})
+    answer = client.get(f"/api/webhooks/{webhook}/deliveries", params={"cursor": str(2**63 - 1)}, headers=secret)
+    assert (answer.status_code, answer.json()) == (200, {"deliveries": [], "next": None})
+
+
+@pytest.mark.parametrize(
+    ("sort", "cursor"),
+    [
+        *(("-last_seen", each) for each in (*CURSORS, "0", "100", "!", cursor_of(), cursor_of(1, "a"))),
+        *(("-last_seen", cursor_of("-last_seen", each, "a", "user")) for each in (2**63, "1", None, True, [1])),
+        *(("-last_seen", cursor_of("-last_seen", 1, *each)) for each in ((1, "user"), ("a", "other"), ("a", ["user"]))),
+        ("last_seen", cursor_of("-last_seen", 1, "a", "user")),
+        ("id", cursor_of("id", 1, "a", "user")),
+    ],
+)
+def test_a_wrong_cursor_of_people_is_told(client: TestClient, secret: dict[str, str], sort: str, cursor: str) -> None:
+    answer = client.get("/api/users", params={"sort": sort, "cursor": cursor}, headers=secret)
+    assert told(answer) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize("place", [2**63 - 1, -(2**63) + 1, 1e308])
+def test_a_cursor_at_the_end_of_people_is_answered(client: TestClient, secret: dict[str, str], place: float) -> None:
+    cursor = cursor_of("sessions", place, "a\0", "user")
+    answer = client.get("/api/users", params={"sort": "sessions", "cursor": cursor}, headers=secret)
+    assert (answer.status_code, answer.json()) == (200, {"users": [], "next": None})
 
 
 @pytest.mark.parametrize(
     "cursor",
     [
-        *(event_cursor(each, "x") for each in (10**18, -(10**18), 2**63, 9 * 10**15 + 1, True, 1.5, "1", None)),
-        *(event_cursor(1, each) for each in (None, 1)),
+        *(cursor_of(each, "x") for each in (10**18, -(10**18), 2**63, 9 * 10**15 + 1, True, 1.5, "1", None)),
+        *(cursor_of(1, each) for each in (None, 1)),
         "WzEs",
         "!",
     ],
@@ -85,7 +105,7 @@ def test_a_wrong_cursor_of_events_is_told(client: TestClient, secret: dict[str, 
 
 @pytest.mark.parametrize("time_ms", [9 * 10**15, -9 * 10**15])
 def test_a_cursor_at_the_end_of_time_is_answered(client: TestClient, secret: dict[str, str], time_ms: int) -> None:
-    answer = client.get("/api/events", params={"cursor": event_cursor(time_ms, "x")}, headers=secret)
+    answer = client.get("/api/events", params={"cursor": cursor_of(time_ms, "x")}, headers=secret)
     assert (answer.status_code, answer.json()) == (200, {"events": [], "next": None})
 
 

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.identity.signature import sign
+from server.reports.users import SORTS
 from server.settings import Settings
 from server.sites import Site
 from server.web.parts import Parts
@@ -217,6 +218,34 @@ def test_the_list_knows_kinds_orders_search_and_properties(
     first = ask("/api/users", limit="3")
     assert [each["id"] for each in ask("/api/users", limit="3", cursor=first["next"])["users"]] == ["u2"]
     assert ask("/api/users", sort="shoe size")["error"]["code"] == "unknown_order"
+
+
+def test_who_is_active_between_two_pages_moves_nobody_else(collect: Ask, ask: Ask) -> None:
+    for visitor in ("a", "b", "c", "d"):
+        collect(make_event(name="Looked"), visitor_id=visitor)
+    first = ask("/api/users", kind="all", limit="2")
+    collect(make_event(name="Looked"), visitor_id="a")  # moves from the second page before the first
+    second = ask("/api/users", kind="all", limit="2", cursor=first["next"])
+    assert [each["id"] for each in first["users"]] == ["d", "c"]
+    assert ([each["id"] for each in second["users"]], second["next"]) == (["b"], None)
+
+
+@pytest.mark.parametrize("sort", [direction + name for name in SORTS for direction in ("", "-")])
+def test_pages_of_one_hold_everybody_once_in_every_order(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, sort: str
+) -> None:
+    for user, sessions in (("both", 2), ("two", 2), ("half", 1.5), ("text", "x" * 5000), ("yes", True)):
+        body = {"properties": {"$sessions": sessions}}
+        client.post(f"/api/users/{user}/properties", json=body, headers=secret)
+    collect(make_event(name="Looked"), make_event(name="Looked"), visitor_id="both")
+    whole = ask("/api/users", kind="all", sort=sort)["users"]
+    assert len(whole) == 6
+    page = ask("/api/users", kind="all", sort=sort, limit="1")
+    paged = page["users"]
+    while page["next"]:
+        page = ask("/api/users", kind="all", sort=sort, limit="1", cursor=page["next"])
+        paged += page["users"]
+    assert paged == whole
 
 
 @pytest.mark.parametrize(
