@@ -67,7 +67,10 @@ class Auth:
         return self.site_of_key(connection).key
 
     def check_password(self, password: str) -> bool:
-        """Return whether this is the dashboard's password. Slow: call it in a thread."""
+        """Return whether this is the dashboard's password.
+
+        Slow, and takes 64 MiB: call it in a thread, one call at a time.
+        """
         return is_password(password, self._password_hash)
 
     def is_signed_in(self, connection: HTTPConnection) -> bool:

@@ -1,8 +1,9 @@
 """The dashboard at `/` and the way in and out of it. What it shows, its scripts ask the API for."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -18,6 +19,9 @@ from server.web.requests import RequestHead
 
 MAX_FORM_BYTES = 4096
 _MAX_FIELDS = 10
+
+# one thread: each check takes 64 MiB, as long as it runs, also when nobody waits for its answer any more
+_CHECKS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password")
 
 WRONG_PASSWORD = "That is not the password."  # noqa: S105 - a sentence about one
 TOO_MANY_TRIES = "Too many tries. Wait a minute, then try again."
@@ -67,7 +71,7 @@ async def sign_in(request: Request) -> Response:
         answer = _login_page(request, TOO_MANY_TRIES, status=error.status)
         answer.headers["retry-after"] = str(error.retry_after_s)
         return answer
-    if not await run_in_threadpool(auth.check_password, password):
+    if not await asyncio.get_running_loop().run_in_executor(_CHECKS, auth.check_password, password):
         return _login_page(request, WRONG_PASSWORD, status=403)
     answer = _redirect(request, "")
     auth.sign_in(request, answer)

@@ -2,7 +2,9 @@
 
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
 
 import pytest
 from starlette.routing import Route
@@ -90,6 +92,23 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(settings: Setting
     with TestClient(create_app(settings), base_url="https://t.example") as client:
         headers = client.post("/login", data={"password": "test-password"}, follow_redirects=False).headers
     assert {"HttpOnly", "SameSite=lax", "Secure"} <= set(headers["set-cookie"].split("; "))
+
+
+def test_passwords_are_checked_one_at_a_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, overlap = Lock(), Event()
+
+    def check(_: str) -> bool:
+        if not lock.acquire(blocking=False):
+            overlap.set()
+            return False
+        with_another = overlap.wait(0.1)  # long enough for all the others to come
+        lock.release()
+        return not with_another
+
+    with TestClient(app := create_app(settings)) as client, ThreadPoolExecutor(3) as browsers:
+        monkeypatch.setattr(app.state.parts.auth, "check_password", check)
+        assert list(browsers.map(lambda _: sign_in(client, "any"), range(3))) == [303, 303, 303]
+        assert not overlap.is_set()
 
 
 def test_each_sites_key_sees_its_own_site(tmp_path: Path) -> None:
