@@ -37,8 +37,9 @@ from server.reports.filters import Filter
 from server.sites import Site
 from server.web.answers import JsonAnswer
 from server.web.auth import key_of
-from server.web.forms import read_parameters
+from server.web.forms import find_values, read_parameters
 from server.web.id_route import IdRoute
+from server.web.parts import Parts
 from server.web.queries import parts_of, person_of, store_of
 from server.web.requests import ClientGone, RequestHead, read_body
 
@@ -46,6 +47,7 @@ LOOK_AGAIN_S = 2.0
 OWN_APP = "$self_app"
 NAME_HEADER = "idempotency-key"
 _SCHEME = "token "
+_TOKEN = "auth_token"  # noqa: S105 - the name of one
 _FIELDS = {
     "bad_name": "event",
     "bad_time": "created",
@@ -182,21 +184,41 @@ def _endpoint(perform: Callable[[_Call], Awaitable[Json]]) -> Callable[[Request]
 
 async def _read(request: Request) -> _Call:
     """Return the call. Errors: CallError, FootfallError, ClientGone."""
-    head = RequestHead(request.scope)
-    body = await read_body(head, request.receive)
-    parameters = read_parameters(request.query_params, head.get(b"content-type") or "", body)
-    site = _site_of(request, head, parameters)
+    parts, head = parts_of(request), RequestHead(request.scope)
+    content_type = head.get(b"content-type") or ""
+    # the key first: what is nobody's must cost no more than its bytes
+    token = _token_of(request, head)
+    if token:
+        site = _site_of(parts, token)
+        body = await read_body(head, request.receive)
+    else:
+        body = await read_body(head, request.receive)
+        _require_key(parts, content_type, body)
+    parameters = read_parameters(request.query_params, content_type, body)
+    if not token:
+        site = _site_of(parts, parameters.get(_TOKEN))
     app = parameters.get("app")
     if app not in (None, "", OWN_APP, site.key):
         raise CallError(403, "PermissionDeniedError", f"This token is of the site {site.key!r} only.")
     return _Call(request, site, parameters)
 
 
-def _site_of(request: Request, head: RequestHead, parameters: Parameters) -> Site:
-    parts = parts_of(request)
+def _token_of(request: Request, head: RequestHead) -> str | None:
+    """Return the token that stands before the body: the header's, else the query's."""
     header = (head.get(b"authorization") or "").strip()
     given = header[len(_SCHEME) :].strip() if header.lower().startswith(_SCHEME) else key_of(header)
-    token = given or parameters.get("auth_token")
+    return given or request.query_params.get(_TOKEN)
+
+
+def _require_key(parts: Parts, content_type: str, body: bytes) -> None:
+    """Refuse a body that holds no secret key, at the price of a search. Errors: CallError."""
+    found = list(find_values(_TOKEN, content_type, body))
+    if not any(parts.auth.find_site(token) for token in found):
+        _site_of(parts, found[-1] if found else None)
+
+
+def _site_of(parts: Parts, token: Any) -> Site:
+    """Return the site whose secret key the token is. Errors: CallError."""
     if not isinstance(token, str) or not token:
         raise CallError(401, "NotAuthenticated", "auth_token is missing: send the site's secret key.")
     site = parts.auth.find_site(token)

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.errors import TooManyRequests, Unavailable
 from server.sites import Site
+from server.web import dialects_carrotquest
 from server.web.parts import Parts
 from tests.conftest import StandingClock, wait_until_stored
 from tests.factories import NOW_MS, SECRET_KEY, make_batch, make_event, make_settings
@@ -286,18 +287,63 @@ def test_truth_is_read_as_the_original_reads_it(client: TestClient, text: str, i
         ("application/json", b"[1]", 400),
         ("multipart/form-data", b"x", 400),
         ("multipart/form-data; boundary=b", b"no form", 400),
-        ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\nx", 401),
+        ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\nx", 400),
         ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 1001), 400),
-        ("application/x-www-form-urlencoded", b"\xff\x00=%ff", 401),
+        ("application/x-www-form-urlencoded", b"\xff\x00=%ff", 400),
         ("", b"x" * (1024 * 1024 + 1), 413),
     ],
 )
 def test_broken_bodies_have_an_error_in_the_envelope(
     client: TestClient, parts: Parts, content_type: str, body: bytes, status: int
 ) -> None:
-    answer = client.post("/v1/users/42/events", content=body, headers={"content-type": content_type})
+    headers = {"authorization": f"Token {SECRET_KEY}", "content-type": content_type}
+    answer = client.post("/v1/users/42/events", content=body, headers=headers)
     assert told(answer)[0] == status
     assert parts.accounts.answers[500] == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "body"),
+    [
+        ({}, "", b'{"event": "E"}'),
+        ({}, "", b'{"auth_token": "wrong", "params": {"auth_token": ["a"]}}'),
+        ({}, "", b'{"auth_token": "\\ud800", "auth_token"'),
+        ({}, "", b'{"auth_token": "' + b"a" * 10_000),
+        ({}, "", b'{"auth_token": "a", ' * 1000 + f'{{"auth_token": "{SECRET_KEY}"}}'.encode()),
+        ({}, "", b"event=E&auth_token=wrong&auth_token"),
+        ({"content-type": "multipart/form-data; boundary=b"}, "", b'--b\r\nContent-Disposition: name="auth_token"\r\n'),
+        ({"authorization": "Token wrong"}, "", f"auth_token={SECRET_KEY}".encode()),
+        ({}, "auth_token=wrong", f"auth_token={SECRET_KEY}".encode()),
+    ],
+)
+def test_body_without_a_key_is_not_read(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], query: str, body: bytes
+) -> None:
+    monkeypatch.setattr(dialects_carrotquest, "read_parameters", None)
+    answer = client.post(f"/v1/users/42/events?{query}", content=body, headers=headers)
+    assert told(answer) == (401, "NotAuthenticated")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", ' {"params": {"auth_token": "x"}, "auth_token" :\n"%s", "event": "E"}'),
+        ("application/json", '{"event": "E", "auth_token": "\\u0074%.0sest-secret-key-0123456789"}'),
+        ("application/x-www-form-urlencoded", "my_auth_token=x&event=E&auth_token=%s"),
+        ("application/x-www-form-urlencoded", "event=E&auth_token=%%74%.0sest-secret-key-0123456789"),
+        (
+            "multipart/form-data; boundary=b",
+            (
+                "--b\r\nContent-Disposition: form-data; name=event\r\n\r\nE\r\n--b\r\nContent-Disposition: form-data; "
+                'name="auth_token"\r\nContent-Type: text/plain\r\n\r\n%s\r\n--b--\r\n'
+            ),
+        ),
+    ],
+)
+def test_key_is_found_in_every_kind_of_body(client: TestClient, content_type: str, body: str) -> None:
+    headers = {"content-type": content_type}
+    answer = client.post(f"/v1/users/42/events?{OWN}", content=(body % SECRET_KEY).encode(), headers=headers)
+    assert told(answer) == (200, None)
 
 
 @pytest.mark.parametrize(
