@@ -117,13 +117,18 @@ def _create_integer_check(name: str) -> Check:
 
 
 def _create_id_check(name: str) -> Check:
-    """Accept text; write an integer out, because 64-bit ids do not survive JavaScript's numbers."""
+    """Accept text; write an integer out, because 64-bit ids do not survive JavaScript's numbers.
+
+    The parser makes a float of an integer beyond 64 bits: from 2^53 on nobody knows which of its neighbours was sent.
+    """
 
     def check(value: object, _corrections: list[Correction]) -> object:
         if type(value) is str:
             return value
-        if type(value) is int or (type(value) is float and value.is_integer()):
+        if type(value) is int or (type(value) is float and value.is_integer() and abs(value) < MAX_INTEGER):
             return f"{Decimal(int(value)):f}"
+        if type(value) is float and abs(value) >= MAX_INTEGER:
+            raise EventRejected("wrong_type", f"{name} must be text: as a number it has lost digits, send it as text")
         raise _wrong_type(name, "text or a whole number", value)
 
     return check

@@ -6,6 +6,7 @@ import pytest
 
 from server.errors import EventRejected
 from server.events.catalogue import check_attributes, load_catalogue
+from server.events.wire import decode
 
 CATALOGUE = load_catalogue()
 
@@ -96,13 +97,18 @@ def test_integer_refuses_what_is_no_number_within_its_range(value: object, code:
         pytest.param(10**5000, "1" + "0" * 5000, id="more digits than str allows"),
         pytest.param(7.0, "7", id="whole float"),
         pytest.param(-0.0, "0", id="negative zero"),
-        pytest.param(1e21, "1000000000000000000000", id="whole float with exponent"),
+        pytest.param(2.0**53 - 1, "9007199254740991", id="largest float that is one number only"),
     ],
 )
 def test_id_becomes_text_silently(value: object, stored: str) -> None:
     props = {"$order_id": value}
     assert check("$order_paid", props) == []
     assert props == {"$order_id": stored}
+
+
+@pytest.mark.parametrize("number", ["123456789012345678901", "-123456789012345678902", "1e21", "9007199254740992.0"])
+def test_id_that_lost_digits_is_refused(number: str) -> None:
+    assert refusal("$order_paid", {"$order_id": decode(number.encode())[0]}) == "wrong_type"
 
 
 @pytest.mark.parametrize("value", [1.5, math.nan, math.inf, True, False, [1], {}])
