@@ -84,7 +84,7 @@ def finding(text: str) -> Question:
     return Question("people, by a text", "users", {"kind": "all", "q": text, "limit": MOST})
 
 
-NAMES = Question("names of events", "events/names", {})
+NAMES = Question("names of events", "events/names", {"bots": "include"})
 
 
 class Browser:

@@ -28,7 +28,7 @@ from server.web.backup import is_operator
 from server.web.beacons import events_of
 from server.web.collect import encode_outcome
 from server.web.parts import Parts
-from server.web.queries import parts_of, read_filter, read_limit, store_of, with_person
+from server.web.queries import parts_of, read_filter, read_limit, read_with_bots, store_of, with_person
 from server.web.requests import RequestHead, read_body
 
 DEFAULT_LIMIT = 100
@@ -104,8 +104,9 @@ async def answer_events(request: Request, wanted: Filter) -> Response:
 
 
 async def get_names(request: Request) -> Response:
-    """Return which events there are."""
-    wanted = await run_in_threadpool(with_person, request, read_filter(request))
+    """Return which events there are; those of bots only with `bots=include`."""
+    read = read_filter(request, with_bots=read_with_bots(request))
+    wanted = await run_in_threadpool(with_person, request, read)
     return JsonAnswer({"names": await run_in_threadpool(list_names, store_of(request), wanted)})
 
 

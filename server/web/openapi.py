@@ -44,6 +44,7 @@ _REPLAY: Json = {
         "cursor": _TEXT,
     },
 }
+_BOTS: dict[str, Json] = {"bots": {"enum": ["include"]}}
 _TRIAL: dict[str, Json] = {"validate": {"enum": ["1", "0", "true", "false"]}}
 _KEY: Json = {"security": [{"secret_key": []}]}
 
@@ -89,7 +90,7 @@ def _paths() -> dict[str, Json]:
             "post": _KEY | _operation("Take events from a server", _ref("Verdicts"), query=_TRIAL, body=batch),
             "get": _KEY | _operation("Events, newest first", events, query=_FILTERS | _PAGING),
         },
-        "/api/events/names": {"get": _KEY | _operation("Which events there are", names, query=_FILTERS)},
+        "/api/events/names": {"get": _KEY | _operation("Which events there are", names, query=_BOTS | _FILTERS)},
         "/api/export": {
             "get": _KEY
             | _operation(
@@ -305,7 +306,7 @@ def _stats_query() -> dict[str, Json]:
     return {
         "metrics": {"type": "string", "description": f"separated by commas: {', '.join(METRICS)}"},
         "dimensions": {"type": "string", "description": f"separated by commas: {', '.join(DIMENSIONS)}"},
-        "bots": {"enum": ["include"]},
+        **_BOTS,
         **_FILTERS,
         "limit": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
     }
@@ -313,7 +314,7 @@ def _stats_query() -> dict[str, Json]:
 
 def _overview_query() -> dict[str, Json]:
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 8}
-    return {"bots": {"enum": ["include"]}, **_FILTERS, "limit": limit}
+    return {**_BOTS, **_FILTERS, "limit": limit}
 
 
 def _ref(name: str) -> Json:

@@ -53,6 +53,14 @@ def read_filter(request: Request, *, with_bots: bool = True, sees_all: bool = Fa
     )
 
 
+def read_with_bots(request: Request) -> bool:
+    """Return whether `bots` asks for the events of bots too. Errors: BadRequest."""
+    bots = request.query_params.get("bots", "")
+    if bots not in {"", "include"}:
+        raise BadRequest("bad_bots", "bots is `include`, or left out.")
+    return bots == "include"
+
+
 def person_of(request: Request, site: str, person_id: str) -> Person | None:
     """Return whom an id belongs to; blocks shortly."""
     with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:

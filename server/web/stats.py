@@ -6,13 +6,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.errors import BadRequest
 from server.events.wire import write_instant
 from server.reports.filters import Filter
 from server.reports.overview import overview
 from server.reports.stats import count_events
 from server.web.answers import JsonAnswer
-from server.web.queries import read_filter, read_limit, read_names, store_of, with_person
+from server.web.queries import read_filter, read_limit, read_names, read_with_bots, store_of, with_person
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
@@ -23,7 +22,7 @@ MAX_ROWS = 100
 async def get_stats(request: Request) -> Response:
     """Return rows of dimensions and metrics; events of bots only with `bots=include`."""
     query = request.query_params
-    read = read_filter(request, with_bots=_with_bots(request))
+    read = read_filter(request, with_bots=read_with_bots(request))
     wanted = await run_in_threadpool(with_person, request, read)
     metrics = read_names(query, "metrics", "events")
     dimensions = read_names(query, "dimensions", "")
@@ -44,16 +43,9 @@ async def get_overview(request: Request) -> Response:
     query = request.query_params
     wanted = await run_in_threadpool(with_person, request, read_filter(request))
     limit = read_limit(query, DEFAULT_ROWS, MAX_ROWS)
-    with_bots = _with_bots(request)
+    with_bots = read_with_bots(request)
     found = await run_in_threadpool(partial(overview, store_of(request), wanted, limit, with_bots=with_bots))
     return JsonAnswer({**_period(wanted), **found})
-
-
-def _with_bots(request: Request) -> bool:
-    bots = request.query_params.get("bots", "")
-    if bots not in {"", "include"}:
-        raise BadRequest("bad_bots", "bots is `include`, or left out.")
-    return bots == "include"
 
 
 def _period(wanted: Filter) -> dict[str, str | None]:

@@ -296,3 +296,6 @@ def test_events_of_bots_are_kept_but_not_counted(client: TestClient, secret: Sec
     assert stored()[0]["bot"] == "crawler-user-agents"
     assert client.get("/api/stats", headers=secret).json()["rows"] == [{"events": 0}]
     assert client.get("/api/stats?bots=include", headers=secret).json()["rows"] == [{"events": 1}]
+    assert client.get("/api/events/names", headers=secret).json()["names"] == []
+    names = client.get("/api/events/names?bots=include", headers=secret).json()["names"]
+    assert [(each["name"], each["count"]) for each in names] == [("Signed up", 1)]

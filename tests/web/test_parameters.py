@@ -69,5 +69,7 @@ def test_another_site_than_the_keys_is_refused(
 
 
 def test_bots_is_one_word(client: TestClient, secret: dict[str, str]) -> None:
-    assert client.get("/api/stats?bots=exclude", headers=secret).json()["error"]["code"] == "bad_bots"
+    for path in ("/api/stats", "/api/overview", "/api/events/names"):
+        answer = client.get(f"{path}?bots=exclude", headers=secret)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_bots")
     assert client.get("/collect?site=default&name=Mail&colour=red").status_code == 200

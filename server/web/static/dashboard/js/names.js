@@ -15,7 +15,9 @@ export function knownNames() {
 
 /** Fetch the suggestions anew; without an answer those of before stay. */
 export async function loadNames() {
-  const { names } = await get("events/names", { site: currentFilter().site }).catch(() => ({ names: null }));
+  // with bots: the stream shows their events too
+  const query = { site: currentFilter().site, bots: "include" };
+  const { names } = await get("events/names", query).catch(() => ({ names: null }));
   if (!names) return;
   known = names.map(({ name }) => name);
   const options = known.slice(0, MOST).map((name) => element("option", { value: name }, titleOf(name)));
