@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.dialects.event_ids import derive_id
-from server.dialects.segment_context import facts_of, page_of
+from server.dialects.segment_context import CONTEXT_FIELDS, facts_of, page_of
 from server.dialects.segment_shop import translate_shop
 from server.dialects.segment_traits import operations_of
 from server.errors import BadRequest, EventRejected
+from server.events.wire import MAX_EVENTS
 
 KINDS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 BATCHES = frozenset({"b", "batch", "import"})
@@ -73,7 +74,8 @@ def read_call(kind: str, body: Any) -> Call:
     if not isinstance(messages, list):
         raise BadRequest("invalid_body", "batch is not a list.", 'Send {"batch": [ … ]}.')
     shared = body.get("context")
-    if isinstance(shared, dict) and shared:
+    if isinstance(shared, dict) and shared and len(messages) <= MAX_EVENTS:  # more are refused as they are
+        shared = {name: value for name, value in shared.items() if name in CONTEXT_FIELDS}
         messages = [_with_context(message, shared) for message in messages]
     sent_at = body.get("sentAt")
     if sent_at is None:

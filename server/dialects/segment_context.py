@@ -9,6 +9,8 @@ _PAGE_FIELDS = ("url", "title", "referrer")
 _CAMPAIGN_NAMES = {"utm_campaign": "name"}  # all others are named like ours, without the beginning
 _BEGINNING = "utm_"
 MAX_SCREEN = 100_000
+CONTEXT_FIELDS = frozenset({"ip", "userAgent", "userAgentData", "locale", "timezone", "screen", "campaign", "page"})
+"""What is read here of a context."""
 
 
 def facts_of(message: Mapping[str, Any]) -> dict[str, Any]:

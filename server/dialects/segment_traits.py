@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from server.events.wire import MAX_DEPTH
+from server.events.wire import MAX_DEPTH, MAX_PROPERTY_NAME_LENGTH
 
 _KNOWN = {"name": "$name", "email": "$email", "phone": "$phone"}
 _FIRST_NAMES = ("firstName", "first_name", "firstname")
@@ -36,7 +36,8 @@ def _operation(key: str, value: Any) -> Operation:
 
 def _flat(values: Mapping[str, Any], beginning: str, depth: int) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        key = beginning + name
+        # longer ones are refused as keys, and may be repeated a million times
+        key = (beginning + name)[: MAX_PROPERTY_NAME_LENGTH + 1]
         if isinstance(value, Mapping) and depth > 1:
             yield from _flat(value, key + ".", depth - 1)
         elif isinstance(value, Mapping):

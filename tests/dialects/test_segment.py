@@ -6,6 +6,7 @@ import pytest
 
 from server.dialects.segment import Sender, read_call, translate
 from server.errors import BadRequest, EventRejected
+from server.events.wire import MAX_EVENTS
 
 SERVER = Sender(site="shop", is_trusted=True, may_name_users=True)
 PAGE = Sender(site="shop", is_trusted=False, may_name_users=False)
@@ -152,6 +153,16 @@ def test_batch_lends_its_context_to_its_messages() -> None:
     assert (call.sent_at, call.write_key) == ("T", "shop")
     english = {"context": {"locale": "en", "ip": "203.0.113.7"}}
     assert call.messages == [{"context": {"locale": "de", "ip": "203.0.113.7"}}, english, english, 7]
+
+
+def test_batch_lends_only_what_is_read_of_a_context() -> None:
+    body = {"batch": [{}], "context": {"locale": "en", "library": {"name": "x"}}}
+    assert read_call("batch", body).messages == [{"context": {"locale": "en"}}]
+
+
+def test_batch_of_too_many_messages_lends_nothing() -> None:
+    batch: list[Event] = [{} for _ in range(MAX_EVENTS + 1)]
+    assert read_call("batch", {"batch": batch, "context": {"locale": "en"}}).messages is batch
 
 
 def test_single_message_is_of_its_paths_kind() -> None:

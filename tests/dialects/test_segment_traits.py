@@ -46,6 +46,11 @@ def test_objects_are_taken_apart_and_lists_kept() -> None:
     ]
 
 
+def test_names_too_long_to_be_taken_are_cut() -> None:
+    (operation,) = operations_of({"k" * 1000: {"a": 1}})
+    assert operation["key"] == "k" * 71
+
+
 def test_bottomless_traits_end() -> None:
     deep: Any = {"x": "\udfff"}
     for _ in range(190):
