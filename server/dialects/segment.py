@@ -40,9 +40,14 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. Shape: messages as they came, with what the batch says for all of them; sent_at likewise."""
+    """One request.
+
+    Shape:  messages have what the batch says for all of them; originals, at the same places, are as they came, for
+            keeping: of each message that is refused, what all share would be written out again. sent_at as it came.
+    """
 
     messages: Sequence[Any]
+    originals: Sequence[Any]
     sent_at: Any
     write_key: str | None
 
@@ -69,18 +74,18 @@ def read_call(kind: str, body: Any) -> Call:
     write_key = key if isinstance(key, str) and key else None
     if kind not in BATCHES:
         message = {**body, "type": KINDS.get(kind, kind)}
-        return Call(messages=[message], sent_at=body.get("sentAt"), write_key=write_key)
-    messages = body.get("batch")
-    if not isinstance(messages, list):
+        return Call(messages=[message], originals=[message], sent_at=body.get("sentAt"), write_key=write_key)
+    originals = body.get("batch")
+    if not isinstance(originals, list):
         raise BadRequest("invalid_body", "batch is not a list.", 'Send {"batch": [ … ]}.')
-    shared = body.get("context")
+    messages, shared = originals, body.get("context")
     if isinstance(shared, dict) and shared and len(messages) <= MAX_EVENTS:  # more are refused as they are
         shared = {name: value for name, value in shared.items() if name in CONTEXT_FIELDS}
         messages = [_with_context(message, shared) for message in messages]
     sent_at = body.get("sentAt")
     if sent_at is None:
         sent_at = next((each["sentAt"] for each in messages if isinstance(each, dict) and each.get("sentAt")), None)
-    return Call(messages=messages, sent_at=sent_at, write_key=write_key)
+    return Call(messages=messages, originals=originals, sent_at=sent_at, write_key=write_key)
 
 
 def translate(message: Any, sender: Sender) -> list[Event]:

@@ -133,7 +133,7 @@ async def _take(parts: Parts, request: Request, head: RequestHead) -> Json:
     else:
         envelope = {"sent_at": call.sent_at, "context": browser_of(messages)}
         beacon = page_beacon(parts, site, envelope, head, request.scope, is_odd=is_odd)
-    return await _receive(parts, beacon, messages)
+    return await _receive(parts, beacon, messages, call.originals)
 
 
 def _sender_of(parts: Parts, request: Request, head: RequestHead, call: Call) -> tuple[Site, bool]:
@@ -175,14 +175,14 @@ def _server_beacon(parts: Parts, site: Site, call: Call, *, is_import: bool, is_
     )
 
 
-async def _receive(parts: Parts, beacon: Beacon, messages: Sequence[Any]) -> Json:
+async def _receive(parts: Parts, beacon: Beacon, messages: Sequence[Any], originals: Sequence[Any]) -> Json:
     """Return the answer once all messages have their verdicts on disk. Errors: BadRequest when none is accepted."""
     found = _translate(parts, beacon, messages)
     outcome = await parts.receiver.receive(beacon, found.events, refused=len(found.refused))
     verdicts = {found.owners[each["index"]]: (each["code"], each["message"]) for each in reversed(outcome.rejected)}
     if found.refused:
         # after the events: a client that gets no answer sends all of it again, and events are known by their ids
-        kept = [_refused_message(parts, beacon, messages[index], error) for index, error in found.refused]
+        kept = [_refused_message(parts, beacon, originals[index], error) for index, error in found.refused]
         await parts.receiver.refuse_whole(*kept)
         verdicts |= {index: (error.code, error.message) for index, error in found.refused}
     if not verdicts:

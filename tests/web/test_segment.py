@@ -141,6 +141,13 @@ def test_one_bad_message_is_told_and_its_neighbours_stand(
     }
 
 
+def test_refused_message_is_kept_as_it_came(client: TestClient, secret: dict[str, str]) -> None:
+    batch = [{"messageId": "a"}, {"messageId": "b", "context": {"locale": "de"}, "writeKey": SECRET_KEY}]
+    send(client, "batch", {"batch": batch, "context": {"locale": "en", "page": {"title": "T"}}})
+    kept = {each["id"]: json.loads(each["payload"]) for each in rejected(client, secret)}
+    assert kept == {"a": {"messageId": "a"}, "b": {"messageId": "b", "context": {"locale": "de"}}}
+
+
 def test_batch_of_which_nothing_can_be_accepted_is_400(client: TestClient) -> None:
     answer = send(client, "batch", {"batch": [track(userId=None), track(type="haiku")]})
     assert answer.status_code == 400
