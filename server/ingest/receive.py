@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +68,7 @@ class _Reception:
         self.refusals: list[RejectedEvent] = []
         self.rejected: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
-        self.corrected: Counter[str] = Counter()
+        self.corrected: dict[str, int] = {}
 
     def outcome(self) -> Outcome:
         """Return the answer once it is known which events are new."""
@@ -182,7 +181,8 @@ class Receiver:
             found.records.append(Record(draft.event["site"], draft.event["id"], encode(draft)))
             if draft.corrections:
                 add_warnings(found.warnings, index, draft.corrections)
-                found.corrected.update(draft.corrected)
+                for code, count in draft.corrected.items():
+                    found.corrected[code] = found.corrected.get(code, 0) + count
 
     def _finish(self, found: _Reception) -> Outcome:
         """Return the answer to what is on disk."""
@@ -194,7 +194,8 @@ class Receiver:
     def _note(self, found: _Reception) -> None:
         """Note what is no verdict; those are counted where they are committed."""
         self.accounts.last_received_ms[found.beacon.site.key] = found.beacon.received_ms
-        self.accounts.corrected.update(found.corrected)  # also what is too many to be listed
+        if found.corrected:
+            self.accounts.corrected.update(found.corrected)  # also what is too many to be listed
 
 
 def refuse(

@@ -191,7 +191,7 @@ def test_rejected_events_are_kept_with_reason_and_payload(client: TestClient, se
 def test_a_refused_body_is_shown_to_the_site_that_it_names(settings: Settings) -> None:
     keys = {"default": "s" * 40, "other": "t" * 40}
     sites = {name: Site(key=name, secret_key=key, auth_key=name * 20) for name, key in keys.items()}
-    sites["other"] = replace(sites["other"], origins=("https://other.example",))
+    sites["other"] = replace(sites["other"], origins=frozenset({"https://other.example"}))
     with TestClient(create_app(replace(settings, sites=sites))) as client:
         foreign = {"origin": "https://elsewhere.example"}
         assert client.post("/collect", json=make_batch(make_event(), site="other"), headers=foreign).status_code == 403

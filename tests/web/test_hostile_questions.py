@@ -93,8 +93,8 @@ def test_a_cursor_at_the_end_of_people_is_answered(client: TestClient, secret: d
 @pytest.mark.parametrize(
     "cursor",
     [
-        *(cursor_of(each, "x") for each in (10**18, -(10**18), 2**63, 9 * 10**15 + 1, True, 1.5, "1", None)),
-        *(cursor_of(1, each) for each in (None, 1)),
+        *(cursor_of(each, "x", "s") for each in (10**18, -(10**18), 2**63, 9 * 10**15 + 1, True, 1.5, "1", None)),
+        *(cursor_of(1, *each) for each in ((None, "s"), (1, "s"), ("x", None), ("x",), ("x", "s", ""))),
         "WzEs",
         "!",
     ],
@@ -105,7 +105,7 @@ def test_a_wrong_cursor_of_events_is_told(client: TestClient, secret: dict[str, 
 
 @pytest.mark.parametrize("time_ms", [9 * 10**15, -9 * 10**15])
 def test_a_cursor_at_the_end_of_time_is_answered(client: TestClient, secret: dict[str, str], time_ms: int) -> None:
-    answer = client.get("/api/events", params={"cursor": cursor_of(time_ms, "x")}, headers=secret)
+    answer = client.get("/api/events", params={"cursor": cursor_of(time_ms, "x", "default")}, headers=secret)
     assert (answer.status_code, answer.json()) == (200, {"events": [], "next": None})
 
 
