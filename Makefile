@@ -8,10 +8,10 @@ NODE_PATH_PREFIX := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
 NPM := $(NODE_PATH_PREFIX) npm --prefix tracker_js
 # tests of one file share servers and browsers; proofs of promises, and what is marked so, have the machine to themselves
 BOTH_CORES := --numprocesses=2 --dist=loadfile
-# browsers' stories, two at once; what fails beside another one is told again with the machine to itself, and fails there or
-# passes: both are printed
-define beside_others
-$(VENV)/bin/pytest --quiet $(BOTH_CORES) -m "$(1)" e2e \
+# browsers' stories. A browser does more than it is told, and not always in the same time: what fails is told once more, with
+# the machine to itself, and fails there or passes: both are printed
+define stories
+$(VENV)/bin/pytest --quiet $(2) -m "$(1)" e2e \
 		|| $(VENV)/bin/pytest --quiet --last-failed --last-failed-no-failures none -m "$(1)" e2e
 endef
 # the proofs start servers hundreds of times: without compiled modules each start takes 0.2 s longer
@@ -85,15 +85,15 @@ prove: .make/dev .make/segment .make/strace ## the promises: real servers, kille
 	$(if $(filter --write,$(ARGS)),$(PY) -m tools.write_reliability .make/figures.jsonl)
 
 e2e: .make/browsers .make/node .make/segment ## the demo shop and the tracker in real browsers
-	$(call beside_others,not alone)
-	$(VENV)/bin/pytest --quiet -m alone e2e
+	$(call stories,not alone,$(BOTH_CORES))
+	$(call stories,alone)
 
 test: .make/browsers .make/node .make/segment .make/strace ## everything but the long forms, which `make prove` and `make e2e` have
 	$(VENV)/bin/pytest --quiet -m "promise and not long"
 	$(VENV)/bin/pytest --quiet $(BOTH_CORES) -m "not promise"
 	$(NPM) test --silent
-	$(call beside_others,not long and not alone)
-	$(VENV)/bin/pytest --quiet -m "not long and alone" e2e
+	$(call stories,not long and not alone,$(BOTH_CORES))
+	$(call stories,not long and alone)
 
 bench: .make/dev ## what is told rightly, then speed, memory and size as ratios in one run; ARGS=--write puts both into docs
 	$(PY) -m bench.accuracy $(filter --write,$(ARGS))

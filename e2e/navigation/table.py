@@ -10,7 +10,7 @@ from tools.browsers import ENGINES
 TABLE = Path(__file__).with_name("navigations.toml")
 LONG = 3000 * "x"
 VERBS = frozenset(
-    {"run", "click", "open", "background", "back", "reload", "hide", "show", "wait", "at", "until", "newest"}
+    {"run", "click", "open", "background", "back", "reload", "hide", "show", "wait", "at", "until", "newest", "settle"}
 )
 
 

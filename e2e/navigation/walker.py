@@ -74,6 +74,9 @@ class Walker:
         show(self._driver)
         wait_until(self._driver, "!document.hidden")
 
+    def _settle(self) -> None:
+        flush(self._driver)
+
     def _wait(self, ms: str) -> None:
         time.sleep(int(ms) / 1000)
 
