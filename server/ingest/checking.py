@@ -9,7 +9,7 @@ from server.ingest.beacon import Beacon
 from server.ingest.origins import Origins
 from server.ingest.pipeline import Pipeline
 from server.ingest.queue import Queue
-from server.ingest.receive import Outcome, add_warnings, refuse
+from server.ingest.receive import Outcome, add_warnings, verdict_on
 
 
 def check_events(pipeline: Pipeline, queue: Queue, beacon: Beacon, events: Sequence[Any]) -> Outcome:
@@ -25,9 +25,7 @@ def check_events(pipeline: Pipeline, queue: Queue, beacon: Beacon, events: Seque
         try:
             draft = trying.run(beacon, raw)
         except EventRejected as error:
-            refusal = refuse(beacon, raw, error, trying.ip_policy)
-            verdict = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
-            outcome.rejected.append(verdict)
+            outcome.rejected.append(verdict_on(index, raw, error))
             continue
         ids.append((draft.event["site"], draft.event["id"]))
         add_warnings(outcome.warnings, index, draft.corrections)

@@ -170,10 +170,8 @@ class Receiver:
                 draft = pipeline.run(beacon, raw)
             except EventRejected as error:
                 context = encode_context(beacon, pipeline.ip_policy) if context is None else context
-                refusal = refuse(beacon, raw, error, pipeline.ip_policy, context)
-                found.refusals.append(refusal)
-                told = {"index": index, "id": refusal.event_id, "code": error.code, "message": error.args[0]}
-                found.rejected.append(told)
+                found.refusals.append(refuse(beacon, raw, error, pipeline.ip_policy, context))
+                found.rejected.append(verdict_on(index, raw, error))
                 found.origins += [(*row, None) for row in pipeline.origins.take_new()]
                 continue
             found.origins += [(*row, len(found.records)) for row in pipeline.origins.take_new()]
@@ -198,21 +196,31 @@ class Receiver:
             self.accounts.corrected.update(found.corrected)  # also what is too many to be listed
 
 
-def refuse(
-    beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy, context: bytes | None = None
-) -> RejectedEvent:
-    """Return the record of a rejected event, with addresses as far as the policy keeps them."""
-    event_id = raw.get("id") if isinstance(raw, dict) else None
+def refuse(beacon: Beacon, raw: Any, error: EventRejected, ip_policy: IpPolicy, context: bytes) -> RejectedEvent:
+    """Return the record of a rejected event, with addresses as far as the policy keeps them.
+
+    Shape:  context is the beacon's (replay_context.py), encoded once for all events of a request.
+    """
     return RejectedEvent(
         received_ms=beacon.received_ms,
         site=beacon.site.key,
-        event_id=clean_text(event_id[:MAX_ID_LENGTH]) if isinstance(event_id, str) else None,
+        event_id=_id_of(raw),
         source=beacon.source,
         code=error.code,
         message=clean_text(error.message),
         payload=scrub_payload(encode_original(raw), beacon.ip, ip_policy),
-        context=encode_context(beacon, ip_policy) if context is None else context,
+        context=context,
     )
+
+
+def verdict_on(index: int, raw: Any, error: EventRejected) -> dict[str, Any]:
+    """Return what the answer says of a rejected event."""
+    return {"index": index, "id": _id_of(raw), "code": error.code, "message": error.args[0]}
+
+
+def _id_of(raw: Any) -> str | None:
+    event_id = raw.get("id") if isinstance(raw, dict) else None
+    return clean_text(event_id[:MAX_ID_LENGTH]) if isinstance(event_id, str) else None
 
 
 def add_warnings(warnings: list[dict[str, Any]], index: int, corrections: Sequence[Correction]) -> None:

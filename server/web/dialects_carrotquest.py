@@ -31,6 +31,7 @@ from server.events.model import Source
 from server.identity.person import Person
 from server.ingest.beacon import Beacon
 from server.ingest.receive import Outcome, refuse
+from server.ingest.replay_context import encode_context
 from server.ingest.uuid7 import uuid7
 from server.reports.events import list_events
 from server.reports.filters import Filter
@@ -109,7 +110,8 @@ class _Call:
         )
         if person is None and not is_user:
             error = EventRejected("unknown_user", "There is no visitor of this id.")
-            await parts.receiver.refuse_whole(refuse(beacon, event, error, parts.settings.ip))
+            policy = parts.settings.ip
+            await parts.receiver.refuse_whole(refuse(beacon, event, error, policy, encode_context(beacon, policy)))
             raise unknown_user(self.user_id)
         outcome = await parts.receiver.receive(beacon, [event])
         if outcome.rejected:
