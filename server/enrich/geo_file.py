@@ -60,7 +60,7 @@ _MAKERS: tuple[tuple[tuple[str, ...], Attribution], ...] = (
     (("geoip2",), Attribution("MaxMind, commercial")),
 )
 _UNKNOWN_MAKER = Attribution("not named in the file: see where it came from, its maker may ask for a line on pages")
-# https://pypi.org/project/iptocc/: the registries' own allocation tables
+# the package iptocc: the registries' own allocation tables
 IPTOCC = Attribution("MIT or Apache-2.0; no attribution is asked for")
 
 
