@@ -25,7 +25,7 @@ from server.ingest.erasure import Erasure
 from server.ingest.expiry import expire_ids, forget_old
 from server.ingest.histogram import SECONDS, SIZES, Histogram
 from server.ingest.queue import IDS_KEPT_DAYS, Queue
-from server.ingest.queue_file import add_count, forget_stored, open_database, set_aside
+from server.ingest.queue_file import add_count, forget_some, open_database, set_aside
 from server.ingest.reading import Damaged, Waiting, read_waiting
 from server.ingest.rejected import RejectedEvent
 from server.ingest.telling import Followers, Telling
@@ -282,9 +282,10 @@ class Writer:
         self._asked.answer(asking, removed)
 
     def _forget(self, position: int) -> None:
-        with self._keeping:
-            if not self._keepers:
-                self._queue.change(lambda database: forget_stored(database, position))
+        """Have the queue forget what is stored and told, in steps: no commit is long. After a fault, next time."""
+        with self._keeping, contextlib.suppress(Unavailable):
+            while not self._keepers and self._queue.perform(lambda database: forget_some(database, position)):
+                pass
 
     def _keep_house(self) -> None:
         """Once an hour forget old ids, old rejected events, events and people beyond the retention; fold events."""

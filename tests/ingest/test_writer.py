@@ -1,6 +1,7 @@
 """From queue to store: exactly once, whatever fails in between."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.ingest.queue import Queue
-from server.ingest.queue_file import Record, Submission
+from server.ingest.queue_file import Record, Submission, forget_stored
 from server.ingest.rejected import RejectedFilter
 from server.ingest.writer import Writer
 from server.storage.base import StoreRefused
@@ -180,6 +181,25 @@ async def test_the_end_of_a_backup_makes_the_queue_forget_only_what_was_told(
     writer.close()
     queue.perform(lambda _: None)
     assert queue.counts().waiting == 0
+
+
+async def test_what_is_stored_is_forgotten_in_steps_that_no_answer_waits_long_for(
+    queue: Queue, tmp_path: Path, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ingest.queue_file.FORGET_ROWS", 10)
+    steps = list[int]()
+
+    def count_removed(database: sqlite3.Connection, position: int) -> None:
+        before = database.total_changes
+        forget_stored(database, position)
+        steps.append(database.total_changes - before - 1)  # the account is one more change
+
+    monkeypatch.setattr("server.ingest.queue_file.forget_stored", count_removed)
+    await queue.submit(Submission([make_record() for _ in range(25)]))
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    writer.close()
+    assert (steps, queue.counts().stored, queue.counts().queued) == ([10, 10, 5], 25, 0)
 
 
 async def test_a_backlog_larger_than_a_batch_is_moved_without_pauses(
