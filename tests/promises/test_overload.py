@@ -3,15 +3,18 @@
 The short form looks at what must always hold; ratios of times, which a busy machine disturbs, are in the long one.
 """
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
+from typing import Any
 
 import pytest
 
+from bench.contestants import LOAD_CORE, SERVER_CORE, pin
 from bench.load import Block, run_closed, run_open
 from bench.traffic import single_templates
 from tests.promises.conftest import StartServer
@@ -30,6 +33,22 @@ pytestmark = [
     pytest.mark.promise,
     pytest.mark.skipif(sys.platform != "linux", reason="the load is made with epoll, costs are read from /proc"),
 ]
+
+
+@pytest.fixture
+def start_apart(start: StartServer) -> Iterator[StartServer]:
+    """Return a function that starts a server on a core of its own, and the load, this process, has the other."""
+    allowed = os.sched_getaffinity(0)
+
+    def start_pinned(**choices: Any) -> RealServer:
+        pin(SERVER_CORE)
+        try:
+            return start(**choices)
+        finally:
+            pin(LOAD_CORE)
+
+    yield start_pinned
+    os.sched_setaffinity(0, allowed)
 
 
 def bad_refusals(block: Block) -> list[bytes]:
@@ -58,17 +77,18 @@ def test_every_refusal_says_when_to_come_again_and_all_that_was_taken_is_stored(
 
 
 @pytest.mark.long
-def test_ten_times_the_load_costs_no_goodput_and_no_memory(start: StartServer) -> None:
+def test_ten_times_the_load_costs_no_goodput_and_no_memory(start_apart: StartServer) -> None:
     """More connections than are worked on at once, none of which waits as it is told to.
 
     Goodput is counted for each second of the server's processor time, which is what runs out: on a clock, whatever
-    else the machine does would be measured.
+    else the machine does would be measured. Server and load have a core each, as in the bench: where they share both,
+    each pushes what 640 connections need out of the other's caches (measured: 0.86 instead of 0.97).
     """
-    server = start(environment={"FOOTFALL_MAX_REQUESTS": str(5 * PEAK_CONNECTIONS)})
+    server = start_apart(environment={"FOOTFALL_MAX_REQUESTS": str(5 * PEAK_CONNECTIONS)})
     goodput_of(server, PEAK_CONNECTIONS)
     ratios, bad = list[float](), list[bytes]()
     steady_bytes = memory_bytes(server)
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS + 2):
         peak, _ = goodput_of(server, PEAK_CONNECTIONS)
         steady_bytes = max(steady_bytes, memory_bytes(server))
         flooded, refused = goodput_of(server, TIMES * PEAK_CONNECTIONS)
@@ -86,10 +106,11 @@ def test_ten_times_the_load_costs_no_goodput_and_no_memory(start: StartServer) -
 
 
 def goodput_of(server: RealServer, connections: int) -> tuple[float, Block]:
-    """Return (requests taken for each second of processor time, the block)."""
-    before_s = processor_s(server)
+    """Return (events accepted for each second of processor time, the block); what is on its way at its end counts."""
+    before, before_s = server.metric("footfall_events_accepted_total"), processor_s(server)
     block = run_closed(server.port, single_templates(), connections, BLOCK_S)
-    return (block.requests - len(block.refusals)) / (processor_s(server) - before_s), block
+    accepted = server.metric("footfall_events_accepted_total") - before
+    return accepted / (processor_s(server) - before_s), block
 
 
 @pytest.mark.long
