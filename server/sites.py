@@ -142,11 +142,16 @@ def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Si
     except ValueError as error:
         problems.append(f"{place} hooks: {error}")
     names = {name: _names(values, name, place, problems) for name in ("server_only", "page_allowed")}
-    origins = frozenset(each.rstrip("/").lower() for each in _names(values, "origins", place, problems))
+    origins = frozenset(_as_browsers_write(each) for each in _names(values, "origins", place, problems))
     problems += [
         f"{place} origins: {each!r} is no origin such as https://shop.example"
         for each in sorted(origins)
         if not re.fullmatch(r"https?://[^/\s*]+", each)
+    ]
+    problems += [
+        f"{place} origins: {each!r} must be as browsers send it, such as https://xn--e1afmkfd.example"
+        for each in sorted(origins)
+        if not each.isascii()
     ]
     trusts = values.get("trust_user_ids", False)
     if not isinstance(trusts, bool):
@@ -154,6 +159,13 @@ def _read_site(key: str, values: Any, problems: list[str], secret: Secret) -> Si
     if len(problems) > before:
         return None
     return Site(key=key, origins=origins, trust_user_ids=trusts, hooks=hooks, **names, **keys)  # type: ignore[arg-type]  # the keys are checked above
+
+
+def _as_browsers_write(origin: str) -> str:
+    """Return an origin in the one spelling that browsers use: small letters, no slash, no usual port."""
+    origin = origin.rstrip("/").lower()
+    usual_port = ":443" if origin.startswith("https://") else ":80"
+    return origin.removesuffix(usual_port)
 
 
 def _names(values: Mapping[str, Any], name: str, place: str, problems: list[str]) -> frozenset[str]:

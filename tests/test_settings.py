@@ -180,6 +180,26 @@ def test_vendors_secrets_are_a_table_and_nothing_else(tmp_path: Path) -> None:
     assert ["must be a table" in each for each in problems_of({}, file)] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://shop.example:80/", "http://shop.example"),
+        ("https://shop.example:80", "https://shop.example:80"),
+    ],
+)
+def test_an_origins_usual_port_is_left_out_as_browsers_leave_it_out(tmp_path: Path, written: str, sent: str) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text(f'[sites.shop]\norigins = ["{written}"]\n')
+    assert read_settings({}, file).sites["shop"].allows_origin(sent)
+
+
+def test_an_origin_that_no_browser_sends_is_refused_with_the_spelling_that_they_use(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text('[sites.shop]\norigins = ["https://пример.example"]\n', encoding="utf-8")
+    assert "https://xn--" in problems_of({}, file)[0]
+
+
 @pytest.mark.parametrize("origin", ["shop.example", "https://*.example", "https://shop.example/path", "*"])
 def test_an_origin_is_exact(tmp_path: Path, origin: str) -> None:
     file = tmp_path / "footfall.toml"

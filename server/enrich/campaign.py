@@ -67,7 +67,7 @@ def utm_from_url(url: str) -> dict[str, str]:
     Shape:  keys are out of UTM_NAMES; the first value of a name wins; read from the query, from the fragment
             only where there is no query.
     """
-    return _values(_query(url), _UTM_NAMES) if "utm_" in url else {}
+    return _values(_query(url), _UTM_NAMES) if _has_query(url) else {}
 
 
 def utm_from_values(values: Mapping[str, Any], beginning: str = "") -> dict[str, str]:
@@ -81,9 +81,7 @@ def utm_from_values(values: Mapping[str, Any], beginning: str = "") -> dict[str,
 
 def click_ids_from_url(url: str) -> dict[str, str]:
     """Return the click ids of an address by their names in lower case; read like UTM values."""
-    if "?" not in url and "#" not in url:
-        return {}
-    return _values(_query(url), CLICK_IDS)
+    return _values(_query(url), CLICK_IDS) if _has_query(url) else {}
 
 
 def is_paid_click(click_ids: Iterable[str]) -> bool:
@@ -105,6 +103,10 @@ def _told(url: str) -> tuple[Mapping[str, str], bool]:
     return utm_from_url(url), is_paid_click(click_ids_from_url(url))
 
 
+def _has_query(url: str) -> bool:
+    return "?" in url or "#" in url
+
+
 def _query(url: str) -> str:
     before, _, fragment = url.partition("#")
     query = before.partition("?")[2]
@@ -119,7 +121,10 @@ def _values(query: str, names: AbstractSet[str]) -> dict[str, str]:
     for part in query[:MAX_QUERY_CHARS].split("&"):
         name, _, raw = part.partition("=")
         # Pages that escape their links for HTML twice write &amp; between parameters.
-        name = name.removeprefix("amp;").lower()
+        name = name.removeprefix("amp;")
+        if "%" in name:
+            name = unquote_plus(name[:_MAX_RAW_CHARS])
+        name = name.lower()
         if name in names and name not in values and (value := _decode(raw[:_MAX_RAW_CHARS])):
             values[name] = value
     return values

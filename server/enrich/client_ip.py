@@ -187,13 +187,13 @@ def _text(address: Address | None) -> str | None:
 def truncate_ip(ip: str) -> str:
     """Return an address without the part that names one household: IPv4 keeps /24, IPv6 /48.
 
-    Shape:  IPv4-mapped ones are cut as IPv4; 6to4 ones hold an IPv4 address in their first 48 bits and keep the
-            /24 of it; what is no address gives an empty text, never itself.
+    Shape:  IPv4-mapped ones are cut as IPv4; 6to4 ones hold an IPv4 address in their first 48 bits, NAT64 ones in
+            their last 32, and keep the /24 of it; what is no address gives an empty text, never itself.
     """
     address = parse_address(ip)
     if address is None:
         return ""
     if isinstance(address, IPv4Address):
         return str(IPv4Address(int(address) & 0xFFFFFF00))
-    kept_bits = 40 if address.sixtofour else 48
+    kept_bits = 40 if address.sixtofour else 120 if address in _NAT64 else 48
     return str(IPv6Address(int(address) >> 128 - kept_bits << 128 - kept_bits))

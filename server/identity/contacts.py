@@ -17,8 +17,8 @@ _TWO = 2
 
 # word by word as in the indexes of people_file.py; named, because the planner would rather read all users of the site
 _BY_EMAIL = """
-select id from people indexed by users_by_email where site = ? and kind = 'user'
-and lower(json_extract(cast(properties as text), '$."$email"')) = ? limit 2
+select id from people indexed by users_by_plain_email where site = ? and kind = 'user'
+and lower(trim(json_extract(cast(properties as text), '$."$email"'), char(9, 10, 13, 32))) = ? limit 2
 """
 _BY_PHONE = """
 select id from people indexed by users_by_phone where site = ? and kind = 'user'

@@ -46,8 +46,9 @@ create index if not exists nodes_of_world on nodes (world) where world is not nu
 create table if not exists people (
     site text not null, kind text not null, id text not null, properties blob not null, primary key (site, kind, id)
 ) strict, without rowid;
-create index if not exists users_by_email on people
-    (site, lower(json_extract(cast(properties as text), '$."$email"'))) where kind = 'user';
+drop index if exists users_by_email;
+create index if not exists users_by_plain_email on people
+    (site, lower(trim(json_extract(cast(properties as text), '$."$email"'), char(9, 10, 13, 32)))) where kind = 'user';
 create index if not exists users_by_phone on people
     (site, json_extract(cast(properties as text), '$."$phone"')) where kind = 'user';
 create table if not exists positions (queue_id text primary key, position integer not null) strict;

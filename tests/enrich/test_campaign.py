@@ -32,6 +32,8 @@ SHOP = "https://shop.example/shoes"
         pytest.param(
             f"{SHOP}?utm_source=a&amp;utm_medium=b", {"utm_source": "a", "utm_medium": "b"}, id="escaped-twice"
         ),
+        pytest.param(f"{SHOP}?UTM_SOURCE=A&Utm_Medium=b", {"utm_source": "A", "utm_medium": "b"}, id="capitals"),
+        pytest.param(f"{SHOP}?utm%5Fsource=a&%75tm_medium=b", {"utm_source": "a", "utm_medium": "b"}, id="names-too"),
         pytest.param(f"{SHOP}#utm_source=a", {"utm_source": "a"}, id="fragment"),
         pytest.param(f"{SHOP}#/cart?utm_source=a", {"utm_source": "a"}, id="fragment-of-a-router"),
         pytest.param(f"{SHOP}?x=1#utm_source=a", {}, id="query-beats-fragment"),

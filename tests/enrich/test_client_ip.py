@@ -202,7 +202,7 @@ def test_decision_is_explained_in_words() -> None:
         pytest.param("2001:db8:1:2:3:4:5:6", "2001:db8:1::", id="v6"),
         pytest.param("::ffff:203.0.113.7", "203.0.113.0", id="mapped"),
         pytest.param("2002:cb00:7107:1::1", "2002:cb00:7100::", id="6to4"),
-        pytest.param("64:ff9b::cb00:7107", "64:ff9b::", id="nat64"),
+        pytest.param("64:ff9b::cb00:7107", "64:ff9b::cb00:7100", id="nat64"),
         pytest.param("xyz", "", id="no-address"),
     ],
 )

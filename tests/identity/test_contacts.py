@@ -20,6 +20,7 @@ def people() -> sqlite3.Connection:
         "ann": {"$email": "Ann@Shop.example", "$phone": "+4930901820"},
         "bob": {"$email": "bob@shop.example", "$phone": "4930555"},
         "bob's twin": {"$email": "BOB@shop.example"},
+        "eva": {"$email": " Eva@shop.example\n"},
         "odd": {"$email": ["list@shop.example"], "$phone": 7},
         "zoë": {"$email": "ZOË@shop.example"},
     }
@@ -34,6 +35,7 @@ def people() -> sqlite3.Connection:
     [
         ("ann@shop.example", None, "ann"),
         (" ANN@SHOP.EXAMPLE ", None, "ann"),
+        ("eva@shop.example", None, "eva"),
         ("zoË@shop.example", None, "zoë"),
         (None, "+49 (30) 90-1820", "ann"),
         (None, "0049 30 901820", None),
