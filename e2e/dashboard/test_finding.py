@@ -5,6 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from e2e.admin import sign_in
 from e2e.footfall import Footfall
+from e2e.visitor import Visitor
 from server.sites import DEFAULT_SITE, DEMO_SITE
 
 ANN = "0193aaaa-0000-7000-8000-000000aa1111"
@@ -81,3 +82,34 @@ def test_nobody_is_found_elsewhere(dashboard: Page) -> None:
     welcome = dashboard.get_by_role("region", name="No events yet")
     expect(welcome).to_contain_text("open the demo shop")
     expect(welcome.get_by_text("Paste this")).to_be_hidden()  # the shop has its snippet
+
+
+def test_an_exact_id_is_found_before_longer_ones_however_many_they_are(page: Page, footfall: Footfall) -> None:
+    footfall.post({"name": "Right", "user_id": "1042"})
+    footfall.wait_for(1)
+    later = ({"name": "Later", "visitor_id": f"{number}01042"} for number in range(10, 130))
+    footfall.post(*later, {"name": "Wrong", "user_id": "201042"})
+    footfall.wait_for(122)
+    sign_in(page, footfall)
+    expect(rows(page)).to_have_count(PAGE)
+    type_into(page, "Visitor or user", "1042")
+    expect(rows(page).locator("button.open")).to_have_text(["Right"])
+
+
+def test_a_question_that_fails_is_no_answer(visitor: Visitor, dashboard: Page) -> None:
+    visitor.expect_noise("net::ERR_", "Failed to load", "NetworkError", "access control")
+    dashboard.route("**/api/users?*", lambda route: route.abort())
+    type_into(dashboard, "Visitor or user", "somebody")
+    expect(dashboard.get_by_text("The server cannot be reached.")).to_be_visible()
+    expect(rows(dashboard)).to_have_count(PAGE)
+
+
+def test_a_user_is_found_on_all_sites_with_what_their_browser_did(page: Page, footfall: Footfall) -> None:
+    footfall.post({"name": "Before", "visitor_id": BOB}, {"name": "$identify", "visitor_id": BOB, "user_id": "bob"})
+    footfall.wait_for(1)
+    sign_in(page, footfall)
+    expect(rows(page)).to_have_count(1)
+    expect(page.get_by_label("Site", exact=True)).to_have_value("")
+    type_into(page, "Visitor or user", "bob")
+    expect(page.get_by_label("Visitor or user")).to_have_value("bob")
+    expect(rows(page).locator("button.open")).to_have_text(["Before"])

@@ -1,6 +1,7 @@
 """Which events a question is about: the filters of the API as one `where` clause with named parameters."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from server.events.model import OPERATIONS
@@ -11,9 +12,11 @@ Sql = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Shape: None means any; a person has the events of all their ids.
+    """What is asked for; None means any.
 
-    Units: since_ms (inclusive) and until_ms (exclusive) are milliseconds, UTC.
+    Shape:  a person has the events of all their ids. people, by site, are those whom the user's id leads to: there it
+            stands for the person, elsewhere for itself.
+    Units:  since_ms (inclusive) and until_ms (exclusive) are milliseconds, UTC.
     """
 
     site: str | None = None
@@ -22,6 +25,7 @@ class Filter:
     user_id: str | None = None
     session_id: str | None = None
     person: Person | None = None
+    people: Mapping[str, Person] = field(default_factory=dict)
     since_ms: int | None = None
     until_ms: int | None = None
     with_bots: bool = True
@@ -30,11 +34,15 @@ class Filter:
         """Return the clause (without the word `where`) and its parameters; operations are never shown."""
         clauses = [f"name not in ({', '.join(repr(name) for name in OPERATIONS)})"]
         parameters: dict[str, Any] = {}
-        for column in ("site", "name", "visitor_id", "user_id", "session_id"):
+        for column in ("site", "name", "visitor_id", "session_id"):
             value = getattr(self, column)
             if value is not None:
                 clauses.append(f"{column} = ${column}")
                 parameters[column] = value
+        if self.user_id is not None:
+            clause, more = _of_user(self.user_id, self.people)
+            clauses.append(clause)
+            parameters |= more
         if self.person is not None:
             clause, more = _of_person(self.person)
             clauses.append(clause)
@@ -50,22 +58,41 @@ class Filter:
         return " and ".join(clauses), parameters
 
 
-def _of_person(person: Person) -> Sql:
-    """Return the clause for one person's events: what names them, and what their browsers did while theirs."""
+def _of_user(user_id: str, people: Mapping[str, Person]) -> Sql:
+    """Return the clause for what a user did on each site: the person's events where the site knows one by the id."""
+    parameters: dict[str, Any] = {"user_id": user_id}
+    itself = "user_id = $user_id"
+    if people:
+        parameters["known_sites"] = list(people)
+        itself += " and site not in (select unnest($known_sites::varchar[]))"
+    either = [f"({itself})"]
+    for number, (site, person) in enumerate(people.items()):
+        clause, more = _of_person(person, f"person{number}")
+        parameters |= {f"person{number}_site": site, **more}
+        either.append(f"(site = $person{number}_site and {clause})")
+    return f"({' or '.join(either)})", parameters
+
+
+def _of_person(person: Person, prefix: str = "person") -> Sql:
+    """Return the clause for one person's events: what names them, and what their browsers did while theirs.
+
+    Shape:  the names of the parameters begin with prefix.
+    """
     whole = [visitor_id for visitor_id, since, until in person.visitors if since is None and until is None]
-    parameters: dict[str, Any] = {"person_users": list(person.user_ids), "person_visitors": whole}
-    visited = ["visitor_id in (select unnest($person_visitors::varchar[]))"]
+    parameters: dict[str, Any] = {f"{prefix}_users": list(person.user_ids), f"{prefix}_visitors": whole}
+    visited = [f"visitor_id in (select unnest(${prefix}_visitors::varchar[]))"]
     for number, (visitor_id, since, until) in enumerate(person.visitors):
         if since is None and until is None:
             continue
-        parameters[f"visitor{number}"] = visitor_id
-        span = [f"visitor_id = $visitor{number}"]
+        name = f"{prefix}_visitor{number}"
+        parameters[name] = visitor_id
+        span = [f"visitor_id = ${name}"]
         if since is not None:
-            span.append(f"time >= epoch_ms($visitor{number}_since)")
-            parameters[f"visitor{number}_since"] = since
+            span.append(f"time >= epoch_ms(${name}_since)")
+            parameters[f"{name}_since"] = since
         if until is not None:
-            span.append(f"time < epoch_ms($visitor{number}_until)")
-            parameters[f"visitor{number}_until"] = until
+            span.append(f"time < epoch_ms(${name}_until)")
+            parameters[f"{name}_until"] = until
         visited.append(f"({' and '.join(span)})")
-    users = "user_id in (select unnest($person_users::varchar[]))"
+    users = f"user_id in (select unnest(${prefix}_users::varchar[]))"
     return f"({users} or (user_id is null and ({' or '.join(visited)})))", parameters

@@ -43,6 +43,12 @@ from nodes n left join people p on p.site = n.site and p.kind = n.person_kind an
 where n.site = :site
 group by n.person_kind, n.person_id
 """
+_WHOM_AN_ID_LEADS_TO = """
+(person_kind, person_id) = (
+    select person_kind, person_id from nodes
+    where site = :site and kind in ('user', 'visitor') and id = :any_id order by kind limit 1
+)
+"""
 _COUNTS = """
 select name, count(*) as count, epoch_ms(min(time)) as first, epoch_ms(max(time)) as last
 from events where {where} group by name order by count desc, name
@@ -53,14 +59,16 @@ from events where {where} group by name order by count desc, name
 class UserQuery:
     """Which people, in which order.
 
-    Shape:  kind is one of KINDS, sort one of SORTS, with `-` in front for the largest first; text is looked for in ids
-            and in the values of properties, small and capital letters alike; properties must have these values,
+    Shape:  kind is one of KINDS, sort one of SORTS, with `-` in front for the largest first; any_id leads to one
+            person, a user's before a visitor's, as in `find_person`; text is looked for in ids and in the values of
+            properties, small and capital letters alike; properties must have these values,
             compared as text. cursor is that of the page before, in the same order.
     """
 
     site: str
     kind: str = "known"
     sort: str = "-last_seen"
+    any_id: str | None = None
     text: str | None = None
     properties: Mapping[str, str] | None = None
     limit: int = 100
@@ -90,6 +98,9 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> tuple[list[di
             f"({order} {after} :place or ({order} = :place and (person_id, person_kind) > (:after_id, :after_kind)))"
         )
         parameters |= _read_place(wanted.cursor, wanted.sort)
+    if wanted.any_id:
+        clauses.append(_WHOM_AN_ID_LEADS_TO)
+        parameters["any_id"] = wanted.any_id
     if wanted.text:
         database.create_function("tells", 3, _tells, deterministic=True)
         clauses.append("tells(person_id, properties, :text)")

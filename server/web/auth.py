@@ -62,9 +62,17 @@ class Auth:
 
     def readable_site(self, connection: HTTPConnection) -> str | None:
         """Return the site whose events the request may read: the key's own, or None (all) for the dashboard."""
-        if "authorization" not in connection.headers and self.is_signed_in(connection):
-            return None
-        return self.site_of_key(connection).key
+        return None if self.is_dashboard(connection) else self.site_of_key(connection).key
+
+    def is_dashboard(self, connection: HTTPConnection) -> bool:
+        """Return whether it is the cookie that lets the request in: there is one, and no key was given.
+
+        A name and a password that are no key are a proxy's in front of the dashboard: browsers add them to everything.
+        """
+        header = connection.headers.get("authorization")
+        if header is not None and (not _is_basic(header) or self.find_site(key_of(header) or "") is not None):
+            return False
+        return self.is_signed_in(connection)
 
     def check_password(self, password: str) -> bool:
         """Return whether this is the dashboard's password.
@@ -124,6 +132,10 @@ def _cookies(connection: HTTPConnection) -> Iterator[str]:
             name, _, value = pair.strip().partition("=")
             if name == COOKIE:
                 yield value.strip('"')
+
+
+def _is_basic(header: str) -> bool:
+    return header.lstrip()[:6].lower() == "basic "
 
 
 def key_of(header: str) -> str | None:

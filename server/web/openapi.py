@@ -126,7 +126,12 @@ def _paths() -> dict[str, Json]:
 
 def _users() -> dict[str, Json]:
     person: Json = {"type": "object"}
-    people: Json = {"kind": {"enum": list(KINDS)}, "sort": {"type": "string", "default": "-last_seen"}, "q": _TEXT}
+    people: Json = {
+        "kind": {"enum": list(KINDS)},
+        "sort": {"type": "string", "default": "-last_seen"},
+        "id": _TEXT,
+        "q": _TEXT,
+    }
     operation: Json = {
         "type": "object",
         "properties": {"op": {"enum": list(OPERATION_NAMES)}, "key": _TEXT, "value": {}},

@@ -68,18 +68,17 @@ def person_of(request: Request, site: str, person_id: str) -> Person | None:
 
 
 def with_person(request: Request, wanted: Filter) -> Filter:
-    """Return a filter in which a user's id stands for all events of that person; blocks shortly.
+    """Return a filter in which a user's id stands for all events of that person, on each site that is asked about.
 
-    An id that is unknown so far stands for itself, and so does one that is asked for without saying of which site.
+    An id that a site does not know so far stands for itself there. Blocks shortly.
     """
-    sites = parts_of(request).sites
-    site = next(iter(sites)) if wanted.site is None and len(sites) == 1 else wanted.site
-    if wanted.user_id is None or site is None:
+    user_id = wanted.user_id
+    if user_id is None:
         return wanted
-    person = person_of(request, site, wanted.user_id)
-    if person is None or wanted.user_id not in person.user_ids:
-        return wanted
-    return replace(wanted, user_id=None, person=person)
+    sites = parts_of(request).sites if wanted.site is None else [wanted.site]
+    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+        found = {site: find_person(people, site, user_id) for site in sites}
+    return replace(wanted, people={site: each for site, each in found.items() if each and user_id in each.user_ids})
 
 
 def read_time(query: Mapping[str, str], name: str) -> int | None:

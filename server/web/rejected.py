@@ -44,7 +44,7 @@ async def post_replay(request: Request) -> Response:
     Errors: Forbidden for another site's page, where the dashboard's cookie comes along with whatever a browser sends.
     """
     parts = parts_of(request)
-    if "authorization" not in request.headers and (foreign := find_foreign_form(request, parts.settings)):
+    if parts.auth.is_dashboard(request) and (foreign := find_foreign_form(request, parts.settings)):
         raise Forbidden("foreign_origin", foreign.reason, foreign.cure)
     own_site = _site(parts, request, None)
     chosen = await read_json(request)

@@ -42,6 +42,7 @@ async def get_users(request: Request) -> Response:
         site=site,
         kind=query.get("kind") or "known",
         sort=query.get("sort") or "-last_seen",
+        any_id=query.get("id") or None,
         text=query.get("q") or None,
         properties={
             name.removeprefix(PROPERTY_PREFIX): value

@@ -1,5 +1,6 @@
 """Who stays signed in, and whose keys are whose."""
 
+import base64
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,18 @@ def test_the_cookie_lets_no_other_sites_page_change_anything(settings: Settings)
                 assert (method, path, answer.status_code in {401, 403}) == (method, path, True)
         own = {"origin": "http://testserver"}
         assert client.post("/api/rejected/replay", json={"all": True}, headers=own).status_code == 200
+
+
+def test_a_proxys_name_and_password_do_not_shut_the_dashboard_out(settings: Settings, cookies: dict[str, str]) -> None:
+    """Browsers add it to every request; what the cookie lets in still comes from the dashboard's own pages."""
+    basic = {"authorization": "Basic " + base64.b64encode(b"owner:of the proxy").decode()}
+    with TestClient(create_app(settings)) as client:
+        assert client.get("/api/events", headers=basic).status_code == 401
+        client.cookies.update(cookies)
+        assert client.get("/api/events", headers=basic).status_code == 200
+        assert client.get("/api/events", headers={"authorization": "Bearer wrong"}).status_code == 401
+        foreign = {**basic, "origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+        assert client.post("/api/rejected/replay", json={"all": True}, headers=foreign).status_code == 403
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(settings: Settings) -> None:

@@ -125,6 +125,48 @@ def test_without_a_site_a_person_has_the_events_of_the_site_that_knows_them(sett
             assert [(event["site"], event["name"]) for event in events] == [(site, f"in {site}")]
 
 
+def test_without_a_site_a_user_id_stands_for_the_person_of_each_site(settings: Settings) -> None:
+    """The same id may be somebody on one site, somebody else on another, and nobody known on a third."""
+    sites = {key: Site(key=key, secret_key=f"{key}-secret-key-0123456789") for key in ("default", "blog", "shop")}
+
+    def tell(client: TestClient, site: str, *events: dict[str, str]) -> None:
+        headers = {"authorization": f"Bearer {sites[site].secret_key}"}
+        assert client.post("/api/events", json=list(events), headers=headers).is_success
+
+    with TestClient(create_app(replace(settings, sites=sites))) as client:
+        joined = {"name": "$identify", "visitor_id": "v", "user_id": "42"}
+        tell(client, "default", {"name": "before", "visitor_id": "v"}, joined)
+        tell(client, "blog", {"name": "of another", "visitor_id": "v"})
+        tell(
+            client,
+            "blog",
+            {"name": "$identify", "visitor_id": "w", "user_id": "42"},
+            {"name": "blog", "visitor_id": "w"},
+        )
+        tell(client, "shop", {"name": "shop", "visitor_id": "v"})
+        wait_until_stored(client)
+        client.post("/login", data={"password": "test-password"})
+
+        def found(path: str) -> set[tuple[str, str]]:
+            return {(each["site"], each["name"]) for each in client.get(path).json()["events"]}
+
+        assert found("/api/events?user_id=42") == {("default", "before"), ("blog", "blog")}
+        assert found("/api/events?user_id=42&site=blog") == {("blog", "blog")}
+        assert client.get("/api/stats?user_id=42").json()["rows"] == [{"events": 2}]
+
+
+def test_an_id_leads_to_one_person_or_to_none(collect: Ask, ask: Ask) -> None:
+    collect(make_event(name="Looked"))
+    collect(auth("7"))
+    collect(make_event(name="Looked"), visitor_id="77")
+
+    def found(**question: str) -> list[str]:
+        return [each["id"] for each in ask("/api/users", kind="all", **question)["users"]]
+
+    assert (found(id="7"), found(id="visitor-1"), found(id="77"), found(id="nobody")) == (["7"], ["7"], ["77"], [])
+    assert sorted(found(q="7")) == ["7", "77"]
+
+
 def test_joining_a_known_user_records_the_merge_once_and_its_values_win(
     collect: Ask, ask: Ask, client: TestClient, secret: Secret
 ) -> None:

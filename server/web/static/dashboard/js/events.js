@@ -4,6 +4,7 @@ import { createHistory } from "./history.js";
 import { createInbox } from "./inbox.js";
 import { itemOfMessage } from "./items.js";
 import { SETTLE_MS, watchLive } from "./live.js";
+import { showProblem } from "./problem.js";
 import { createStream } from "./stream.js";
 
 const STATES = { connecting: "Connecting", live: "Live", lost: "Reconnecting", paused: "Paused" };
@@ -134,9 +135,4 @@ function showState() {
   const state = connection === "live" && inbox.isPaused() ? "paused" : connection;
   byId("state").dataset.state = state;
   byId("state").firstElementChild.textContent = STATES[state];
-}
-
-function showProblem(text) {
-  byId("problem").textContent = text;
-  byId("problem").hidden = text === "";
 }

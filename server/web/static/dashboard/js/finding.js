@@ -4,6 +4,7 @@ import { shownItems } from "./events.js";
 import { currentFilter, onlyBy, setFilter, sites } from "./filters.js";
 import { shortId } from "./format.js";
 import { knownNames, loadNames } from "./names.js";
+import { showProblem } from "./problem.js";
 import { nameOfTitle } from "./titles.js";
 
 const MOST = 100;
@@ -18,8 +19,12 @@ export function startFinding(form) {
   name.addEventListener("change", () => setFilter({ name: nameOf(name.value.trim()) }));
   who.addEventListener("change", async () => {
     const ticket = ++asked;
-    const found = await findWho(who.value.trim());
-    if (ticket === asked) setFilter(onlyBy(found));
+    try {
+      const found = await findWho(who.value.trim());
+      if (ticket === asked) setFilter(onlyBy(found));
+    } catch (problem) {
+      if (ticket === asked) showProblem(problem.message);
+    }
   });
 }
 
@@ -28,35 +33,52 @@ function nameOf(text) {
   return nameOfTitle(text) ?? knownNames().find((name) => isSame(name, text)) ?? text;
 }
 
-/** Return whom a text means. Shape: {visitor_id} or {user_id}; {} for no text; unknown texts are taken for an id. */
+/**
+ * Return whom a text means: an exact id before a part of one. Errors: ApiError.
+ * Shape: {visitor_id} or {user_id}; {} for no text; unknown texts are taken for an id.
+ */
 async function findWho(text) {
   if (!text) return {};
-  return findShown(text) ?? (await findKnown(text).catch(() => null)) ?? { visitor_id: text };
+  return findShown(text) ?? (await findById(text)) ?? findShownEnd(text) ?? (await findKnown(text)) ?? { visitor_id: text };
 }
 
 function findShown(text) {
   const items = shownItems();
   if (items.some((item) => item.visitor_id === text)) return { visitor_id: text };
-  if (items.some((item) => item.user_id === text)) return { user_id: text };
-  const ending = items.find(({ visitor_id }) => visitor_id && isSame(shortId(visitor_id), text));
-  return ending && { visitor_id: ending.visitor_id };
+  return items.some((item) => item.user_id === text) ? { user_id: text } : null;
+}
+
+function findShownEnd(text) {
+  const ending = shownItems().find(({ visitor_id }) => visitor_id && isSame(shortId(visitor_id), text));
+  return ending ? { visitor_id: ending.visitor_id } : null;
+}
+
+async function findById(text) {
+  const [person] = await ask({ id: text });
+  return person ? idOf(person) : null;
 }
 
 /** Ask who has the text in an id, a name or an address. */
 async function findKnown(text) {
+  const people = await ask({ q: text, limit: MOST });
+  const person =
+    people.find(({ id }) => isSame(id, text)) ??
+    people.find(({ properties }) => CONTACTS.some((name) => isSame(properties[name], text))) ??
+    people.find(({ id }) => isSame(shortId(id), text));
+  return person ? idOf(person) : null;
+}
+
+/** Return people of the sites that are looked at. */
+async function ask(question) {
   const { site } = currentFilter();
-  const question = { kind: "all", q: text, limit: MOST };
-  const answers = await Promise.all((site ? [site] : sites).map((each) => get("users", { ...question, site: each })));
-  const person = answers.flatMap(({ users }) => users).find((user) => isMeant(user, text));
-  if (!person) return null;
+  const asking = (site ? [site] : sites).map((each) => get("users", { kind: "all", ...question, site: each }));
+  return (await Promise.all(asking)).flatMap(({ users }) => users);
+}
+
+function idOf(person) {
   return person.user_id ? { user_id: person.user_id } : { visitor_id: person.id };
 }
 
-function isMeant({ id, properties }, text) {
-  const names = [id, shortId(id), ...CONTACTS.map((name) => properties[name])];
-  return names.some((name) => typeof name === "string" && isSame(name, text));
-}
-
 function isSame(one, other) {
-  return one.toLowerCase() === other.toLowerCase();
+  return typeof one === "string" && one.toLowerCase() === other.toLowerCase();
 }
