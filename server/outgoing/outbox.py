@@ -157,7 +157,7 @@ class Outbox:
 
     def _rows_of(self, events: Sequence[Numbered], known: int) -> list[tuple[Any, ...]]:
         """Return a row for each event after a position and each subscription that wants it."""
-        now = self._clock()
+        now, due_at = self._clock(), 0  # at once, and in order, whatever the clock does meanwhile
         rows: list[tuple[Any, ...]] = []
         for seq, event in events:
             if seq <= known or event["name"] in OPERATIONS:
@@ -165,7 +165,7 @@ class Outbox:
             wanting = [each.id for each in self._subscriptions if each.wants(event["site"], event["name"])]
             if wanting:
                 body, subjects = encode_cloud_event(event), orjson.dumps(subjects_of(event)).decode()
-                told = (event["id"], event["name"], event["time"], subjects, body, now, now)
+                told = (event["id"], event["name"], event["time"], subjects, body, now, due_at)
                 rows += [(subscription, *told) for subscription in wanting]
         return rows
 

@@ -24,6 +24,16 @@ def delay_ms(failures: int, retry_after_s: float | None, random: Callable[[], fl
     return round(pause_s * 1000)
 
 
+def longest_pause_ms() -> int:
+    """Return how long one pause can be. What would end later was begun while the clock was ahead: it is over."""
+    return round(max(DELAYS_S[-1] * (1 + JITTER), LONGEST_RETRY_AFTER_S) * 1000)
+
+
+def pause_end_ms(until_ms: int, now_ms: int) -> int:
+    """Return when a pause that was to last until an instant ends, now at the earliest."""
+    return until_ms if now_ms < until_ms <= now_ms + longest_pause_ms() else now_ms
+
+
 def longest_wait_ms() -> int:
     """Return how long the pauses are together: who has waited longer behind a target that is away goes with it."""
     return int(sum(DELAYS_S) * 1000)

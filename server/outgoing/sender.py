@@ -18,7 +18,7 @@ from server.clock import Clock, now_ms
 from server.outgoing.courier import Courier
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import Delivery, Subscription
-from server.outgoing.schedule import delay_ms
+from server.outgoing.schedule import delay_ms, pause_end_ms
 from server.outgoing.settling import Outcome, next_delivery, next_due, settle_arrived, settle_failed
 from server.outgoing.signing import headers_of, message_id
 from server.outgoing.target import Guard
@@ -107,9 +107,9 @@ class Sender:
 
     def _has_work(self) -> bool:
         with self._outbox.reading() as database:
-            due = next_due(database)
+            due = next_due(database, now := self._chances.clock())
         with self._lock:
-            return bool(self._lines) or any(due_at <= self._chances.clock() for due_at in due.values())
+            return bool(self._lines) or any(due_at <= now for due_at in due.values())
 
     def _run(self) -> None:
         while True:
@@ -130,7 +130,7 @@ class Sender:
             self._house_due_ms = now + HOUSE_PERIOD_MS
             self._outbox.drop_old()
         with self._outbox.reading() as database:
-            due = next_due(database)
+            due = next_due(database, now)
         sleep_s = LONGEST_SLEEP_S
         with self._lock:
             for line, due_at in due.items():
@@ -162,12 +162,12 @@ class Sender:
 
     def _deliver_next(self, line: str, courier: Courier) -> bool:
         """Make one attempt; return whether the line goes on."""
-        clock = self._chances.clock
+        now = self._chances.clock()
         subscription = next((each for each in self._outbox.subscriptions() if each.id == line), None)
-        if subscription is None or subscription.state != "active" or subscription.paused_until > clock():
+        if subscription is None or subscription.state != "active" or pause_end_ms(subscription.paused_until, now) > now:
             return False
         with self._outbox.reading() as database:
-            delivery = next_delivery(database, line, clock())
+            delivery = next_delivery(database, line, now)
         if delivery is None:
             return False
         identifier = message_id(subscription.site, delivery.event_id)

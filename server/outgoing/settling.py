@@ -7,6 +7,7 @@ Death   After the last pause of the schedule, and with it goes whoever has waite
         that never comes back does not make the outbox grow by one event for each day that it is tried.
 Bytes   The file's used pages are bounded as well: beyond that dead letters go first, then the oldest of the longest
         line.
+Clock   It may have been ahead: a pause that ends later than any pause can is over, and order follows from no instant.
 Gone    A 410 makes the whole line dead letters, and nothing is queued until its owner says otherwise.
 """
 
@@ -14,7 +15,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from server.outgoing.outbox_file import Delivery, select_deliveries, used_bytes
-from server.outgoing.schedule import longest_wait_ms
+from server.outgoing.schedule import longest_pause_ms, longest_wait_ms, pause_end_ms
 
 MAX_WAITING = 100_000
 MAX_DEAD = 10_000
@@ -46,18 +47,24 @@ class Outcome:
 
 def next_delivery(database: sqlite3.Connection, subscription: str, now_ms: int) -> Delivery | None:
     """Return the first in a line that may be tried now."""
-    where = "subscription = ? and dead_at is null and due_at <= ? order by seq limit 1"
-    found = select_deliveries(database, where, (subscription, now_ms))
+    where = "subscription = ? and dead_at is null and due_at not between ? and ? order by seq limit 1"
+    found = select_deliveries(database, where, (subscription, now_ms + 1, now_ms + longest_pause_ms()))
     return found[0] if found else None
 
 
-def next_due(database: sqlite3.Connection) -> dict[str, int]:
-    """Return for each line that moves when it can be tried next, milliseconds since the epoch."""
+def next_due(database: sqlite3.Connection, now_ms: int) -> dict[str, int]:
+    """Return for each line that moves when it can be tried next, now at the earliest, milliseconds since the epoch."""
     rows = database.execute(
-        "select id, paused_until, (select min(due_at) from deliveries where subscription = id and dead_at is null)"
+        "select id, paused_until, (select min(due_at) from deliveries where subscription = id and dead_at is null),"
+        " (select max(due_at) from deliveries where subscription = id and dead_at is null)"
         " from subscriptions where state = 'active'"
     )
-    return {line: max(paused_until, due_at) for line, paused_until, due_at in rows if due_at is not None}
+    due = {}
+    for line, paused_until, first, last in rows:
+        if first is not None:  # the last as well: where it is due too late for any pause, it is due now
+            earliest = min(pause_end_ms(first, now_ms), pause_end_ms(last, now_ms))
+            due[line] = max(pause_end_ms(paused_until, now_ms), earliest)
+    return due
 
 
 def settle_arrived(database: sqlite3.Connection, delivery: Delivery, outcome: Outcome, now_ms: int) -> None:

@@ -57,10 +57,11 @@ def find_subscription(database: sqlite3.Connection, site: str, subscription: str
 def change_subscription(database: sqlite3.Connection, subscription: Subscription, change: Change) -> None:
     """Change a subscription; its line is tried at once."""
     database.execute(
-        "update subscriptions set url = coalesce(?, url), names = coalesce(?, names), state = coalesce(?, state),"
-        " paused_until = 0 where id = ?",
+        "update subscriptions set url = coalesce(?, url), names = coalesce(?, names), state = coalesce(?, state)"
+        " where id = ?",
         (change.url, None if change.names is None else _encode(change.names), change.state, subscription.id),
     )
+    end_pause(database, subscription)
 
 
 def replace_secret(database: sqlite3.Connection, subscription: Subscription, now_ms: int) -> str:
@@ -101,7 +102,7 @@ def revive(database: sqlite3.Connection, subscription: Subscription, chosen: Seq
     Shape:  chosen are numbers, None means all. They keep their numbers, so they come before what is newer.
     """
     revived = database.execute(
-        "update deliveries set dead_at = null, failures = 0, due_at = ?1, queued_at = ?1, status = null, error = null"
+        "update deliveries set dead_at = null, failures = 0, due_at = 0, queued_at = ?1, status = null, error = null"
         " where subscription = ?2 and dead_at is not null and (?3 is null or seq in (select value from json_each(?3)))",
         (now_ms, subscription.id, None if chosen is None else orjson.dumps(chosen).decode()),
     ).rowcount
@@ -110,8 +111,11 @@ def revive(database: sqlite3.Connection, subscription: Subscription, chosen: Seq
 
 
 def end_pause(database: sqlite3.Connection, subscription: Subscription) -> None:
-    """Have a line that pauses be tried at once."""
+    """Have a line that pauses be tried at once, and what has stepped aside with it, in the old order."""
     database.execute("update subscriptions set paused_until = 0 where id = ?", (subscription.id,))
+    database.execute(
+        "update deliveries set due_at = 0 where subscription = ? and dead_at is null and due_at > 0", (subscription.id,)
+    )
 
 
 def _encode(names: Sequence[str]) -> str:

@@ -163,14 +163,14 @@ def test_a_target_that_is_away_holds_its_line_and_no_other(outbox: Outbox) -> No
     take(outbox, event(1), event(2))
     fail(outbox, line, 503, 5_000)
     with outbox.reading() as database:
-        assert next_due(database) == {line.id: NOW_MS + 5_000, other.id: NOW_MS}
+        assert next_due(database, NOW_MS) == {line.id: NOW_MS + 5_000, other.id: NOW_MS}
     delivery = first(outbox, line)
     assert delivery is not None
     assert (delivery.event_id, delivery.failures, delivery.status) == ("id-1", 1, 503)
     with outbox.settling() as database:
         settle_arrived(database, delivery, Outcome(status=204), NOW_MS)
     with outbox.reading() as database:
-        assert next_due(database)[line.id] == NOW_MS
+        assert next_due(database, NOW_MS)[line.id] == NOW_MS
     assert waiting(outbox, line) == ["id-2"]
     (told,) = [each for each in outbox.subscriptions() if each.id == line.id]
     assert (told.delivered, told.failed, told.last_status, told.last_error) == (1, 1, 204, None)

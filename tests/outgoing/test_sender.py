@@ -15,7 +15,13 @@ from server.outgoing.outbox_file import Subscription
 from server.outgoing.schedule import DELAYS_S
 from server.outgoing.sender import Chances, Sender
 from server.outgoing.signing import sign_message
-from server.outgoing.subscriptions import add_subscription, count_deliveries, replace_secret
+from server.outgoing.subscriptions import (
+    Change,
+    add_subscription,
+    change_subscription,
+    count_deliveries,
+    replace_secret,
+)
 from server.outgoing.target import Guard
 from server.proxies import parse_networks
 from tests.conftest import StandingClock
@@ -24,6 +30,7 @@ from tests.webhook_receiver import Receiver, Reply
 
 QUEUE = "queue"
 PATIENCE_S = 20.0
+YEAR_MS = 365 * 24 * 3600 * 1000
 
 
 @pytest.fixture
@@ -176,3 +183,50 @@ def test_a_target_that_is_gone_gets_nothing_more(outbox: Outbox, listen: Callabl
     take(outbox, 3)
     assert met(receiver) == ["id-1"]
     assert outbox.subscriptions()[0].state == "gone"
+
+
+def test_what_was_queued_while_the_clock_was_ahead_keeps_its_place(
+    outbox: Outbox, clock: StandingClock, listen: Callable[..., Receiver]
+) -> None:
+    receiver = listen()
+    line = subscribe(outbox, receiver)
+    clock.now_ms += YEAR_MS
+    take(outbox, 1)
+    clock.now_ms -= YEAR_MS
+    take(outbox, 2)
+    later = Sender(outbox, Guard(networks=parse_networks(["127.0.0.0/8"])), Chances(clock=clock))
+    later.start()
+    wait_for(lambda: counts(outbox, line) == (0, 0, 2, 0))
+    later.close()
+    assert met(receiver) == ["id-1", "id-2"]
+
+
+@pytest.mark.parametrize("reply", [Reply.BUSY, Reply.REFUSE])
+def test_a_pause_that_began_while_the_clock_was_ahead_is_over(
+    outbox: Outbox, sender: Sender, clock: StandingClock, listen: Callable[..., Receiver], reply: Reply
+) -> None:
+    receiver = listen(reply)
+    line = subscribe(outbox, receiver)
+    clock.now_ms += YEAR_MS
+    take(outbox, 1)
+    wait_for(lambda: counts(outbox, line) == (1, 0, 0, 1))
+    assert sender.wait_until_calm(PATIENCE_S)
+    receiver.change_deck(Reply.OK)
+    clock.now_ms -= YEAR_MS
+    take(outbox, 2)
+    wait_for(lambda: counts(outbox, line) == (0, 0, 2, 1))
+    assert met(receiver) == ["id-1", "id-1", "id-2"]
+
+
+@pytest.mark.parametrize("reply", [Reply.BUSY, Reply.REFUSE])
+def test_a_change_ends_every_pause(
+    outbox: Outbox, sender: Sender, listen: Callable[..., Receiver], reply: Reply
+) -> None:
+    receiver = listen(reply, Reply.OK)
+    line = subscribe(outbox, receiver)
+    take(outbox, 1)
+    wait_for(lambda: counts(outbox, line) == (1, 0, 0, 1))
+    assert sender.wait_until_calm(PATIENCE_S)
+    with outbox.changing() as database:
+        change_subscription(database, line, Change(state="active"))
+    wait_for(lambda: counts(outbox, line) == (0, 0, 1, 1))
