@@ -43,9 +43,14 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Owns the socket and its threads. Shape: deck is drawn from in turn; met are all that were read whole."""
+    """Owns the socket and its threads.
+
+    Shape:  deck is drawn from in turn; met are all that were read whole; what is longer than max_bytes is answered with
+            413 from its headers alone, and the connection closed, as many servers and proxies do.
+    """
 
     deck: Sequence[Reply] = (Reply.OK,)
+    max_bytes: int = 2**63
     tls: ssl.SSLContext | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     met: list[Received] = field(default_factory=list)
@@ -118,7 +123,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Read the webhook whole, then answer as the deck says."""
         receiver = self.server.receiver
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        if length > receiver.max_bytes:
+            self.send_error(413)
+            self.close_connection = True
+            return
+        body = self.rfile.read(length)
         reply = receiver.draw(self, body, self._number)
         match reply:
             case Reply.RESET:

@@ -92,8 +92,7 @@ class Courier:
             if self._is_aborted:
                 raise ConnectionAbortedError("stopping")
             all_headers = {**headers, "content-type": CONTENT_TYPE, "user-agent": USER_AGENT, "accept": "*/*"}
-            connection.request("POST", connection.target.path, body, all_headers)
-            answer = connection.getresponse()
+            answer = connection.ask(all_headers, body)
             outcome = self._read(answer)
             is_spent = answer.will_close or not answer.isclosed()  # more than is read is left in it
         except (OSError, HTTPException, ValueError) as error:
@@ -138,6 +137,24 @@ class _Pinned(HTTPConnection):
                 if self._is_cut:
                     raise
         return self._connect_to(self._addresses[-1])
+
+    def ask(self, headers: Mapping[str, str], body: bytes) -> HTTPResponse:
+        """Send a webhook and return the answer, its body yet to be read. Errors: OSError, HTTPException.
+
+        Who refuses a large one may answer before all of it has come, and close: it cannot be sent, and is answered.
+        """
+        try:
+            self.request("POST", self.target.path, body, headers)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            if self.sock is None:
+                raise
+            try:
+                answer = self.getresponse()
+            except (OSError, HTTPException):
+                raise error from None  # there is no answer
+            answer.will_close = True  # half a request is on its way: no other can follow
+            return answer
+        return self.getresponse()
 
     def cut(self) -> None:
         """End it from another thread: whoever waits for its bytes learns so at once, who connects soon."""

@@ -72,6 +72,13 @@ def test_tells_what_the_target_answered(courier: Courier, listen: Listen, reply:
     assert (outcome.has_arrived, outcome.status, outcome.retry_after_s) == (False, int(reply), 7.0)
 
 
+def test_an_answer_that_comes_before_all_was_sent_is_read(courier: Courier, listen: Listen) -> None:
+    receiver = listen(max_bytes=1_000)
+    outcomes = [courier.carry(url(receiver), HEADERS, body) for body in (BODY, b"x" * 20_000_000, BODY)]
+    assert [each.status for each in outcomes] == [204, 413, 204]
+    assert [each.connection for each in receiver.met] == [1, 2], "no other follows the half of one"
+
+
 def test_a_redirect_is_a_failure_and_is_not_followed(courier: Courier, listen: Listen) -> None:
     other = listen()
     first = listen(Reply.REDIRECT, headers={"location": url(other)})
