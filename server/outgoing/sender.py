@@ -19,7 +19,7 @@ from server.outgoing.courier import Courier
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import Delivery, Subscription
 from server.outgoing.schedule import delay_ms, pause_end_ms
-from server.outgoing.settling import Outcome, next_delivery, next_due, settle_arrived, settle_failed
+from server.outgoing.settling import Outcome, next_delivery, next_due, settle_arrived, settle_failed, settle_moved
 from server.outgoing.signing import headers_of, message_id
 from server.outgoing.target import Guard
 
@@ -175,7 +175,7 @@ class Sender:
         if courier.is_aborted and not outcome.has_arrived:
             return False
         with self._outbox.settling() as database:
-            self._settle(database, delivery, outcome)
+            self._settle(database, subscription, delivery, outcome)
         return True
 
     def _carry(self, courier: Courier, subscription: Subscription, identifier: str, body: bytes) -> Outcome:
@@ -183,11 +183,14 @@ class Sender:
         headers = headers_of(subscription.secrets(now), identifier, now // 1000, body)
         return courier.carry(subscription.url, headers, body)
 
-    def _settle(self, database: sqlite3.Connection, delivery: Delivery, outcome: Outcome) -> None:
+    def _settle(
+        self, database: sqlite3.Connection, carried: Subscription, delivery: Delivery, outcome: Outcome
+    ) -> None:
         now = self._chances.clock()
         if outcome.has_arrived:
             settle_arrived(database, delivery, outcome, now)
             return
-        pause_ms = delay_ms(delivery.failures + 1, outcome.retry_after_s, self._chances.random)
-        settle_failed(database, delivery, outcome, now, pause_ms)
+        if not settle_moved(database, carried, outcome, now):
+            pause_ms = delay_ms(delivery.failures + 1, outcome.retry_after_s, self._chances.random)
+            settle_failed(database, delivery, outcome, now, pause_ms)
         log.info("webhook %s failed, %s: %s", delivery.subscription, delivery.event_id, outcome.error)

@@ -14,7 +14,7 @@ Gone    A 410 makes the whole line dead letters, and nothing is queued until its
 import sqlite3
 from dataclasses import dataclass
 
-from server.outgoing.outbox_file import Delivery, select_deliveries, used_bytes
+from server.outgoing.outbox_file import Delivery, Subscription, select_deliveries, select_subscriptions, used_bytes
 from server.outgoing.schedule import longest_pause_ms, longest_wait_ms, pause_end_ms
 
 MAX_WAITING = 100_000
@@ -77,16 +77,23 @@ def settle_arrived(database: sqlite3.Connection, delivery: Delivery, outcome: Ou
     )
 
 
+def settle_moved(database: sqlite3.Connection, carried: Subscription, outcome: Outcome, now_ms: int) -> bool:
+    """Count a failed attempt at an address that its subscription no longer has; return whether it was one.
+
+    It says nothing of the new address, which is not to wait for it.
+    """
+    if select_subscriptions(database, "id = ? and url = ?", (carried.id, carried.url)):
+        return False
+    _count_failed(database, carried.id, outcome, now_ms)
+    return True
+
+
 def settle_failed(
     database: sqlite3.Connection, delivery: Delivery, outcome: Outcome, now_ms: int, pause_ms: int | None
 ) -> None:
     """Note a failed attempt. Shape: pause_ms is None after the last."""
     subscription = delivery.subscription
-    database.execute(
-        "update subscriptions set failed = failed + 1, last_attempt_at = ?, last_status = ?, last_error = ?"
-        " where id = ?",
-        (now_ms, outcome.status, outcome.error, subscription),
-    )
+    _count_failed(database, subscription, outcome, now_ms)
     database.execute(
         "update deliveries set failures = failures + 1, status = ?, error = ? where seq = ?",
         (outcome.status, outcome.error, delivery.seq),
@@ -105,6 +112,14 @@ def settle_failed(
     else:
         database.execute("update subscriptions set paused_until = ? where id = ?", (now_ms + pause_ms, subscription))
     drop_dead(database, subscription, now_ms)
+
+
+def _count_failed(database: sqlite3.Connection, subscription: str, outcome: Outcome, now_ms: int) -> None:
+    database.execute(
+        "update subscriptions set failed = failed + 1, last_attempt_at = ?, last_status = ?, last_error = ?"
+        " where id = ?",
+        (now_ms, outcome.status, outcome.error, subscription),
+    )
 
 
 def shorten_line(database: sqlite3.Connection, subscription: str, now_ms: int) -> None:

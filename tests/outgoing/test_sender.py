@@ -10,10 +10,12 @@ import orjson
 import pytest
 
 from server.outgoing import sender as module
+from server.outgoing.courier import Courier
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import Subscription
 from server.outgoing.schedule import DELAYS_S
 from server.outgoing.sender import Chances, Sender
+from server.outgoing.settling import Outcome
 from server.outgoing.signing import sign_message
 from server.outgoing.subscriptions import (
     Change,
@@ -30,6 +32,7 @@ from tests.webhook_receiver import Receiver, Reply
 
 QUEUE = "queue"
 PATIENCE_S = 20.0
+OLD_URL = "https://old.example/"
 YEAR_MS = 365 * 24 * 3600 * 1000
 
 
@@ -230,3 +233,33 @@ def test_a_change_ends_every_pause(
     with outbox.changing() as database:
         change_subscription(database, line, Change(state="active"))
     wait_for(lambda: counts(outbox, line) == (0, 0, 1, 1))
+
+
+@pytest.mark.parametrize("status", [None, 410, 422, 503])
+def test_what_the_old_address_answers_after_a_change_does_not_fall_on_the_new_one(
+    outbox: Outbox, sender: Sender, monkeypatch: pytest.MonkeyPatch, status: int | None
+) -> None:
+    is_under_way, is_changed = threading.Event(), threading.Event()
+    reached = []
+
+    def carry(_courier: Courier, url: str, _headers: Any, _body: bytes) -> Outcome:
+        reached.append(url)
+        if url != OLD_URL:
+            return Outcome(status=204)
+        is_under_way.set()
+        assert is_changed.wait(PATIENCE_S)
+        return Outcome(status=status, error="it has moved")
+
+    monkeypatch.setattr(Courier, "carry", carry)
+    with outbox.changing() as database:
+        line = add_subscription(database, "default", OLD_URL, ["*"], NOW_MS)
+    assert line is not None
+    take(outbox, 1, 2)
+    assert is_under_way.wait(PATIENCE_S)
+    with outbox.changing() as database:
+        change_subscription(database, line, Change(url="https://new.example/"))
+    is_changed.set()
+    assert sender.wait_until_calm(PATIENCE_S)
+    assert counts(outbox, line) == (0, 0, 2, 1)
+    assert reached == [OLD_URL, "https://new.example/", "https://new.example/"]
+    assert outbox.subscriptions()[0].state == "active"
