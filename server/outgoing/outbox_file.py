@@ -5,6 +5,7 @@ Tables
     deliveries     one event on its way to one subscription, gone once it has arrived; dead_at is set for dead letters.
                    seq only ever grows, also over deletes: it is the order, and an id that never means something else.
                    subjects are whom the event is about, so that erasing somebody finds it
+                   The indexes of bytes tell which line takes most without reading a body
     positions      how far each queue has been read: same transaction as the deliveries that came out of it
 
 Why a file of its own and not the queue's: deliveries write one commit each, at the pace of other people's servers, and
@@ -37,6 +38,8 @@ create table if not exists deliveries (
 create index if not exists deliveries_waiting on deliveries (subscription, seq, due_at) where dead_at is null;
 create index if not exists deliveries_due on deliveries (subscription, due_at) where dead_at is null;
 create index if not exists deliveries_dead on deliveries (subscription, seq) where dead_at is not null;
+create index if not exists deliveries_waiting_bytes on deliveries (subscription, length(body)) where dead_at is null;
+create index if not exists deliveries_dead_bytes on deliveries (subscription, length(body)) where dead_at is not null;
 create table if not exists positions (queue_id text primary key, position integer not null) strict;
 """
 

@@ -5,8 +5,8 @@ Order   Each subscription is a line: one delivery at a time, the oldest first. A
         steps aside for its own pauses, and the others pass.
 Death   After the last pause of the schedule, and with it goes whoever has waited in the line for as long: a target
         that never comes back does not make the outbox grow by one event for each day that it is tried.
-Bytes   The file's used pages are bounded as well: beyond that dead letters go first, then the oldest of the longest
-        line.
+Bytes   The file's used pages are bounded as well: beyond that dead letters go first, then the oldest of the line
+        that takes most: it makes room for itself, and costs no other line what is small.
 Clock   It may have been ahead: a pause that ends later than any pause can is over, and order follows from no instant.
 Gone    A 410 makes the whole line dead letters, and nothing is queued until its owner says otherwise.
 """
@@ -145,28 +145,38 @@ def drop_dead(database: sqlite3.Connection, subscription: str, now_ms: int) -> N
 
 
 def shrink(database: sqlite3.Connection) -> None:
-    """Drop the oldest, SHRINK_STEP at a time, until the file's used pages are within MAX_FILE_BYTES, and count them.
+    """Drop the oldest until the file's used pages are within MAX_FILE_BYTES, and count them.
 
-    Shape:  dead letters first, of whoever has most of them; then what waits, of the longest line.
+    Shape:  dead letters first, then what waits; of the line whose bodies take most bytes, which is asked again after
+            SHRINK_STEP.
     """
     for kind in ("dead_at is not null", "dead_at is null"):
-        while used_bytes(database) > MAX_FILE_BYTES and _drop_oldest(database, kind):
+        while _is_too_large(database) and _drop_oldest(database, kind):
             pass
 
 
+def _is_too_large(database: sqlite3.Connection) -> bool:
+    return used_bytes(database) > MAX_FILE_BYTES
+
+
 def _drop_oldest(database: sqlite3.Connection, kind: str) -> bool:
-    """Drop the oldest of the subscription that has most of a kind; return whether there was any."""
-    longest = database.execute(
-        f"select subscription from deliveries where {kind} group by subscription order by count(*) desc limit 1"  # noqa: S608 - our own texts
+    """Drop the oldest of the subscription that has most bytes of a kind, as many as needed; return whether it had any.
+
+    Shape:  at most SHRINK_STEP.
+    """
+    largest = database.execute(
+        f"select subscription from deliveries where {kind} group by subscription"  # noqa: S608 - our own texts
+        " order by sum(length(body)) desc limit 1"
     ).fetchone()
-    if longest is None:
+    if largest is None:
         return False
-    dropped = database.execute(
-        f"delete from deliveries where seq in (select seq from deliveries where subscription = ? and {kind}"  # noqa: S608 - our own texts
-        " order by seq limit ?)",
-        (*longest, SHRINK_STEP),
-    ).rowcount
-    database.execute("update subscriptions set dropped = dropped + ? where id = ?", (dropped, *longest))
+    sql = f"select seq from deliveries where subscription = ? and {kind} order by seq limit ?"  # noqa: S608 - our own texts
+    dropped = 0
+    for seq in database.execute(sql, (*largest, SHRINK_STEP)).fetchall():
+        if not _is_too_large(database):
+            break
+        dropped += database.execute("delete from deliveries where seq = ?", seq).rowcount
+    database.execute("update subscriptions set dropped = dropped + ? where id = ?", (dropped, *largest))
     return True
 
 

@@ -285,10 +285,10 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
         Outbox(path)
 
 
-def test_the_file_is_bounded_in_bytes_dead_letters_go_first_then_the_longest_line(
+def test_the_file_is_bounded_in_bytes_dead_letters_go_first_then_the_largest_line(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "SHRINK_STEP", 2)
+    monkeypatch.setattr(settling, "SHRINK_STEP", 1)
     long, short = subscribe(outbox, "*"), subscribe(outbox, "Small")
     text = "x" * 8000
     take(outbox, *(event(number, props={"text": text}) for number in range(1, 5)))
@@ -298,11 +298,29 @@ def test_the_file_is_bounded_in_bytes_dead_letters_go_first_then_the_longest_lin
     with outbox.reading() as database:
         monkeypatch.setattr(settling, "MAX_FILE_BYTES", used_bytes(database))
     take(outbox, event(6, props={"text": text}))
-    assert dead(outbox, long) == {}, "they are dropped first"
+    assert list(dead(outbox, long)) == ["id-2"], "they are dropped first"
     assert waiting(outbox, long) == ["id-3", "id-4", "id-5", "id-6"]
     take(outbox, *(event(number, props={"text": text}) for number in (7, 8)))
-    assert waiting(outbox, long) == ["id-5", "id-6", "id-7", "id-8"]
+    assert dead(outbox, long) == {}
+    assert waiting(outbox, long) == ["id-4", "id-5", "id-6", "id-7", "id-8"]
     assert waiting(outbox, short) == ["id-5"]
     with outbox.settling() as database:
         assert used_bytes(database) <= settling.MAX_FILE_BYTES
-    assert {each.id: each.dropped for each in outbox.subscriptions()} == {long.id: 4, short.id: 0}
+    assert {each.id: each.dropped for each in outbox.subscriptions()} == {long.id: 3, short.id: 0}
+
+
+def test_a_line_of_few_large_events_makes_room_for_itself_and_costs_no_other(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_small, few_large = subscribe(outbox, "Small"), subscribe(outbox, "Large")
+    take(outbox, *(event(number, "Small") for number in range(1, 201)))
+    props = {"text": ["x" * 8000] * 25}
+    take(outbox, *(event(number, "Large", props=props) for number in range(201, 206)))
+    with outbox.reading() as database:
+        monkeypatch.setattr(settling, "MAX_FILE_BYTES", used_bytes(database))
+    take(outbox, event(206, "Large", props=props))
+    assert len(waiting(outbox, many_small)) == 200
+    assert waiting(outbox, few_large) == ["id-202", "id-203", "id-204", "id-205", "id-206"], "as many as needed"
+    with outbox.settling() as database:
+        assert used_bytes(database) <= settling.MAX_FILE_BYTES
+    assert {each.id: each.dropped for each in outbox.subscriptions()} == {many_small.id: 0, few_large.id: 1}
