@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 _NAMESPACE = UUID("7d0f7c2e-0d3b-5a52-8a5c-5b1c9a3e6f40")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UNIQUE_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def create_secret() -> str:
@@ -23,12 +23,13 @@ def create_secret() -> str:
 
 
 def message_id(site: str, event_id: str) -> str:
-    """Return the `webhook-id` of an event: its own id where that is plain, else one that follows from it.
+    """Return the `webhook-id` of an event: its own id where that is a UUID, else one that follows from site and id.
 
-    A page chooses its events' ids. One with a full stop could shift the borders of what is signed, and one with other
-    characters does not fit into a header.
+    Whoever sends events chooses their ids. Two sites that number their orders use the same ones, and a receiver of
+    both would take the second for a repetition. One with a full stop could shift the borders of what is signed, and
+    one with other characters does not fit into a header.
     """
-    if _PLAIN_ID.fullmatch(event_id):
+    if _UNIQUE_ID.fullmatch(event_id):
         return event_id
     return str(uuid5(_NAMESPACE, f"{site}\n{event_id}"))
 

@@ -16,7 +16,7 @@ from server.outgoing.outbox_file import Subscription
 from server.outgoing.schedule import DELAYS_S
 from server.outgoing.sender import Chances, Sender
 from server.outgoing.settling import Outcome
-from server.outgoing.signing import sign_message
+from server.outgoing.signing import message_id, sign_message
 from server.outgoing.subscriptions import (
     Change,
     add_subscription,
@@ -107,8 +107,9 @@ def test_delivers_in_order_signed_by_both_secrets(outbox: Outbox, listen: Callab
     wait_for(lambda: counts(outbox, line) == (0, 0, 20, 0))
     assert met(receiver) == [f"id-{number}" for number in range(1, 21)]
     first = receiver.met[0]
-    assert (first.headers["webhook-id"], first.headers["webhook-timestamp"]) == ("id-1", str(NOW_MS // 1000))
-    signatures = [sign_message(secret, "id-1", NOW_MS // 1000, first.body) for secret in (newer, line.secret)]
+    identifier = message_id("default", "id-1")
+    assert (first.headers["webhook-id"], first.headers["webhook-timestamp"]) == (identifier, str(NOW_MS // 1000))
+    signatures = [sign_message(secret, identifier, NOW_MS // 1000, first.body) for secret in (newer, line.secret)]
     assert first.headers["webhook-signature"].split() == signatures
 
 

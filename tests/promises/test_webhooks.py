@@ -5,12 +5,12 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from server.outgoing.signing import sign_message
+from server.outgoing.signing import message_id, sign_message
 from tests.promises.conftest import StartServer
 from tests.real_server import RealServer
 from tests.webhook_receiver import Receiver, Reply
@@ -83,6 +83,11 @@ def arrived(receiver: Receiver) -> set[str]:
     return {each.headers["webhook-id"] for each in receiver.met if each.reply in {Reply.OK, Reply.LOSE_ANSWER}}
 
 
+def ids(numbers: Iterable[int]) -> list[str]:
+    """Return the ids that events are to come under."""
+    return [message_id("default", f"event-{number}") for number in numbers]
+
+
 def test_everything_arrives_through_faults_and_kills_and_nothing_that_was_not_asked_for(
     start: StartServer, listen: Listen, source: random.Random
 ) -> None:
@@ -98,8 +103,8 @@ def test_everything_arrives_through_faults_and_kills_and_nothing_that_was_not_as
         server = start_hasty(start)
     wait_until_nothing_waits(server)
 
-    assert arrived(paid) == {f"event-{number}" for number in range(EVENTS) if number % 3 == 0}
-    assert arrived(everything) == {f"event-{number}" for number in range(EVENTS)}
+    assert arrived(paid) == set(ids(range(0, EVENTS, 3)))
+    assert arrived(everything) == set(ids(range(EVENTS)))
     counts = Counter(each.headers["webhook-id"] for each in everything.met)
     assert max(counts.values()) > 1, "repetitions were provoked, and their id is the same"
     assert set(ROUGH) == {each.reply for each in everything.met}, "each fault happened"
@@ -110,10 +115,11 @@ def test_everything_arrives_through_faults_and_kills_and_nothing_that_was_not_as
         assert all(len(found) == 1 for found in bodies.values()), "a repetition is the same to the byte"
     for each in paid.met:
         told = json.loads(each.body)
-        assert (told["type"], told["id"]) == ("Paid", each.headers["webhook-id"])
+        identifier = message_id("default", told["id"])
+        assert (told["type"], identifier) == ("Paid", each.headers["webhook-id"])
         stamp = int(each.headers["webhook-timestamp"])
         assert abs(stamp - time.time()) < 300
-        assert each.headers["webhook-signature"] == sign_message(secret, told["id"], stamp, each.body)
+        assert each.headers["webhook-signature"] == sign_message(secret, identifier, stamp, each.body)
     for each in server.get("/api/webhooks").json()["webhooks"]:
         assert (each["dead"], each["waiting"], each["dropped"]) == (0, 0, 0)
 
@@ -136,9 +142,9 @@ def test_the_queue_forgets_while_a_target_is_away_and_nothing_is_lost(start: Sta
     receiver.change_deck(Reply.OK)
     server = start_hasty(start)
     wait_until_nothing_waits(server)
-    assert arrived(receiver) == {f"event-{number}" for number in range(EVENTS)}
+    assert arrived(receiver) == set(ids(range(EVENTS)))
     order = [each.headers["webhook-id"] for each in receiver.met if each.reply is Reply.OK]
-    assert order == [f"event-{number}" for number in range(EVENTS)], "in the order of their arrival"
+    assert order == ids(range(EVENTS)), "in the order of their arrival"
 
 
 def test_private_targets_and_redirects_are_refused_by_a_real_server(start: StartServer, listen: Listen) -> None:
@@ -181,4 +187,4 @@ def test_a_restored_backup_goes_on_delivering(start: StartServer, listen: Listen
     server = start_hasty(start)
     send(server, range(9, 12))
     wait_until_nothing_waits(server)
-    assert arrived(receiver) == {f"event-{number}" for number in range(12)}
+    assert arrived(receiver) == set(ids(range(12)))
