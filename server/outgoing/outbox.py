@@ -85,6 +85,7 @@ class Outbox:
                         shorten_line(self._synced, subscription, self._clock())
                     shrink(self._synced)
                     save_position(self._synced, queue_id, max(known, position))
+                self._subscriptions = select_subscriptions(self._synced)  # what was dropped is told at once
             self._positions[queue_id] = max(known, position)
         if rows:
             self._on_due()

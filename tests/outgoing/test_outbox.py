@@ -324,3 +324,11 @@ def test_a_line_of_few_large_events_makes_room_for_itself_and_costs_no_other(
     with outbox.settling() as database:
         assert used_bytes(database) <= settling.MAX_FILE_BYTES
     assert {each.id: each.dropped for each in outbox.subscriptions()} == {many_small.id: 0, few_large.id: 1}
+
+
+def test_what_is_dropped_while_taking_is_told_at_once(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "MAX_WAITING", 2)
+    monkeypatch.setattr(settling, "MAX_DEAD", 1)
+    subscribe(outbox, "*")
+    take(outbox, *(event(number) for number in range(1, 7)))
+    assert outbox.subscriptions()[0].dropped == 3
