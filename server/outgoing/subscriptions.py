@@ -4,6 +4,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import orjson
 
@@ -12,6 +13,7 @@ from server.outgoing.signing import create_secret
 
 MAX_SUBSCRIPTIONS = 20
 LISTED_BODY_BYTES = 64 * 1024
+PAGE_BODY_BYTES = 4 * 1024 * 1024
 OLD_SECRET_KEPT_MS = 24 * 3600 * 1000
 
 
@@ -89,11 +91,23 @@ def count_deliveries(database: sqlite3.Connection) -> Mapping[str, tuple[int, in
     return {subscription: (waiting, dead) for subscription, waiting, dead in rows}
 
 
-def list_deliveries(database: sqlite3.Connection, subscription: Subscription, page: Page) -> list[Delivery]:
-    """Return a subscription's deliveries in their order; bodies end after LISTED_BODY_BYTES."""
+def list_deliveries(
+    database: sqlite3.Connection, subscription: Subscription, page: Page
+) -> tuple[list[Delivery], int | None]:
+    """Return a page of a subscription's deliveries in their order, and what the next comes after, None at the end.
+
+    Shape:  bodies end after LISTED_BODY_BYTES, the page with PAGE_BODY_BYTES of them; it has one at least.
+    """
     state = "dead_at is not null" if page.is_dead else "dead_at is null"
     where = f"subscription = ? and {state} and seq > ? order by seq limit ?"
-    return select_deliveries(database, where, (subscription.id, page.after, page.limit), LISTED_BODY_BYTES)
+    sizes = database.execute(
+        f"select min(length(body), ?) from deliveries where {where}",  # noqa: S608 - our own texts
+        (LISTED_BODY_BYTES, subscription.id, page.after, page.limit + 1),
+    ).fetchall()
+    fitting = sum(total <= PAGE_BODY_BYTES for total in accumulate(size for (size,) in sizes[: page.limit]))
+    values = (subscription.id, page.after, max(1, fitting))
+    found = select_deliveries(database, where, values, LISTED_BODY_BYTES)
+    return found, found[-1].seq if len(sizes) > len(found) else None
 
 
 def revive(database: sqlite3.Connection, subscription: Subscription, chosen: Sequence[int] | None, now_ms: int) -> int:

@@ -1,5 +1,6 @@
 """`/api/webhooks/{id}/deliveries`: what waits for a target, what could not be delivered, and sending that again."""
 
+import sqlite3
 from typing import Any
 
 from starlette.requests import Request
@@ -17,7 +18,10 @@ MAX_LIMIT = 1000
 
 
 async def get_deliveries(request: Request) -> Response:
-    """Return what is dead (`state=dead`, the default) or waits (`state=waiting`), the oldest first."""
+    """Return what is dead (`state=dead`, the default) or waits (`state=waiting`), the oldest first.
+
+    A page can be megabytes: it is written where it is read, and no other answer waits for it.
+    """
     subscription = await find_webhook(request)
     query = request.query_params
     state = query.get("state") or "dead"
@@ -25,10 +29,14 @@ async def get_deliveries(request: Request) -> Response:
         raise BadRequest("bad_state", "state is dead or waiting.")
     after = read_position(query.get("cursor") or "0")
     limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
-    page = kept.Page(after=after, limit=limit + 1, is_dead=state == "dead")
-    found = await read_outbox(request, lambda database: kept.list_deliveries(database, subscription, page))
-    following = str(found[limit - 1].seq) if len(found) > limit else None
-    return JsonAnswer({"deliveries": [_told(each) for each in found[:limit]], "next": following})
+    page = kept.Page(after=after, limit=limit, is_dead=state == "dead")
+
+    def answer(database: sqlite3.Connection) -> Response:
+        found, following = kept.list_deliveries(database, subscription, page)
+        told = [_told(each) for each in found]
+        return JsonAnswer({"deliveries": told, "next": None if following is None else str(following)})
+
+    return await read_outbox(request, answer)
 
 
 async def post_redeliver(request: Request) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from server.app import create_app
+from server.outgoing import subscriptions
 from server.outgoing.sender import Sender
 from server.outgoing.signing import message_id, sign_message
 from server.outgoing.target import Guard
@@ -141,6 +142,29 @@ def test_long_bodies_are_listed_by_their_beginning(
     assert found["id"] == "long"
     assert len(found["body"].encode()) <= 64 * 1024 + 2
     assert len(receiver.met[0].body) > 150_000, "and sent whole"
+
+
+def test_a_page_ends_by_its_bytes_and_the_next_goes_on(
+    client: TestClient,
+    parts: Parts,
+    secret: Secret,
+    subscribe: Callable[..., Any],
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = f"/api/webhooks/{subscribe().json()['id']}/deliveries"
+    receiver.change_deck(Reply.GONE)
+    sizes = [10, 6_000, 10, 10, 3_000]
+    events = [{"id": f"e{n}", "name": "Paid", "props": {"text": "x" * size}} for n, size in enumerate(sizes)]
+    client.post("/api/events", json=events, headers=secret)
+    settle(client, parts)
+    monkeypatch.setattr(subscriptions, "PAGE_BODY_BYTES", 4_000)
+    pages, cursor = [], "0"
+    while cursor is not None:
+        told = client.get(f"{path}?limit=3&cursor={cursor}", headers=secret).json()
+        pages.append([each["id"] for each in told["deliveries"]])
+        cursor = told["next"]
+    assert pages == [["e0"], ["e1"], ["e2", "e3"], ["e4"]]
 
 
 def test_a_test_tells_what_the_target_answers_and_is_no_event(
