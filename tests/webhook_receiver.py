@@ -46,11 +46,13 @@ class Receiver:
     """Owns the socket and its threads.
 
     Shape:  deck is drawn from in turn; met are all that were read whole; what is longer than max_bytes is answered with
-            413 from its headers alone, and the connection closed, as many servers and proxies do.
+            413 from its headers alone, and the connection closed, as many servers and proxies do; interim are statuses
+            of answers that come before each.
     """
 
     deck: Sequence[Reply] = (Reply.OK,)
     max_bytes: int = 2**63
+    interim: Sequence[int] = ()
     tls: ssl.SSLContext | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     met: list[Received] = field(default_factory=list)
@@ -130,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         reply = receiver.draw(self, body, self._number)
+        self.wfile.write(b"".join(b"HTTP/1.1 %d Wait\r\nLink: </a.css>\r\n\r\n" % each for each in receiver.interim))
         match reply:
             case Reply.RESET:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 from server import __version__
@@ -23,6 +24,7 @@ from server.outgoing.target import BadTarget, Guard, Target, read_target
 CONNECT_TIMEOUT_S = 5.0
 EXCHANGE_TIMEOUT_S = 15.0
 MAX_ANSWER_BYTES = 64 * 1024
+MAX_INTERIM = 20
 USER_AGENT = f"Footfall/{__version__}"
 
 
@@ -115,8 +117,25 @@ class Courier:
         return Outcome(status=answer.status, error=f"the target answered {answer.status}", retry_after_s=wait_s)
 
 
+class _Answer(HTTPResponse):
+    """An answer that passes over interim ones. The library's own knows only 100 of them, and takes 103 for the last."""
+
+    def begin(self) -> None:
+        """Read the head of the first that is not interim, of at most MAX_INTERIM. Errors: OSError, HTTPException."""
+        for _ in range(MAX_INTERIM):
+            self.headers = None  # type: ignore[assignment]  # what tells the library that there is a head to read
+            super().begin()
+            if self.status >= HTTPStatus.OK:
+                return
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                break
+        self.will_close = True  # nobody knows what follows
+
+
 class _Pinned(HTTPConnection):
     """An HTTP connection to addresses that were resolved before; the target's name goes into Host and TLS."""
+
+    response_class = _Answer
 
     def __init__(self, target: Target, addresses: Sequence[str], tls: ssl.SSLContext | None) -> None:
         super().__init__(target.host, target.port)

@@ -79,6 +79,14 @@ def test_an_answer_that_comes_before_all_was_sent_is_read(courier: Courier, list
     assert [each.connection for each in receiver.met] == [1, 2], "no other follows the half of one"
 
 
+def test_interim_answers_are_passed_over_within_bounds(courier: Courier, listen: Listen) -> None:
+    receiver = listen(interim=[100, 102, 103, 103])
+    assert [courier.carry(url(receiver), HEADERS, BODY).status for _ in range(2)] == [204, 204]
+    assert [each.connection for each in receiver.met] == [1, 1]
+    for statuses, told in (([101], 101), ([103] * 100, 103)):
+        assert courier.carry(url(listen(interim=statuses)), HEADERS, BODY).status == told
+
+
 def test_a_redirect_is_a_failure_and_is_not_followed(courier: Courier, listen: Listen) -> None:
     other = listen()
     first = listen(Reply.REDIRECT, headers={"location": url(other)})
