@@ -1,6 +1,7 @@
 """When a delivery that failed is tried again. Pure; the dates are in docs/webhooks_out.md."""
 
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 DELAYS_S = (5, 30, 120, 900, 3_600, 21_600, 86_400)
@@ -47,6 +48,8 @@ def read_retry_after(text: str | None, now_ms: int) -> float | None:
     if text.isascii() and text.isdecimal() and len(text) < 10:  # noqa: PLR2004 - thirty years, in digits
         return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now_ms / 1000)
+        found = parsedate_to_datetime(text)
+        told = found if found.tzinfo else found.replace(tzinfo=UTC)  # without a zone it is not this server's
+        return max(0.0, told.timestamp() - now_ms / 1000)
     except (ValueError, OverflowError, OSError):
         return None

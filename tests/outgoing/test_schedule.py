@@ -1,6 +1,7 @@
 """When a failed delivery is tried again: as docs/webhooks_out.md publishes it."""
 
 import re
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,3 +60,13 @@ def test_asking_for_time_does_not_make_the_schedule_longer() -> None:
 )
 def test_retry_after_is_read_in_both_forms(text: str | None, seconds: float | None) -> None:
     assert read_retry_after(text, NOW_MS) == seconds
+
+
+@pytest.mark.parametrize("zone", ["", " -0000"])
+def test_a_date_without_a_zone_is_utc_wherever_the_server_is(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "EST5")
+        time.tzset()
+        found = read_retry_after(f"Mon, 23 Nov 2026 14:04:22{zone}", NOW_MS)
+    time.tzset()
+    assert found == 60.0
