@@ -109,6 +109,7 @@ class _Http(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer that waits in the socket is lost when it is closed before all was read
     server: _Http
 
     def setup(self) -> None:

@@ -164,7 +164,7 @@ class _Pinned(HTTPConnection):
         """
         try:
             self.request("POST", self.target.path, body, headers)
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
             if self.sock is None:
                 raise
             try:
@@ -172,6 +172,7 @@ class _Pinned(HTTPConnection):
             except (OSError, HTTPException):
                 raise error from None  # there is no answer
             answer.will_close = True  # half a request is on its way: no other can follow
+            answer.close()  # its body may have been lost with the connection, and nobody needs it
             return answer
         return self.getresponse()
 

@@ -184,12 +184,12 @@ class TestTls:
         return listen(tls=context)
 
     @staticmethod
-    def carry(receiver: Receiver, host: str, clock: StandingClock, trusted: Path | None) -> Outcome:
+    def carry(receiver: Receiver, host: str, clock: StandingClock, trusted: Path | None, body: bytes = BODY) -> Outcome:
         context = ssl.create_default_context(cafile=trusted)
         guard = Guard(networks=LOOPBACK, resolve=lambda _host, _port: ["127.0.0.1"])
         made = Courier(guard, clock, context)
         try:
-            return made.carry(f"https://{host}:{receiver.port}/", HEADERS, BODY)
+            return made.carry(f"https://{host}:{receiver.port}/", HEADERS, body)
         finally:
             made.close()
 
@@ -199,6 +199,10 @@ class TestTls:
         assert self.carry(receiver, "hooks.example", clock, PEM).has_arrived
         assert told == ["hooks.example"]
         assert receiver.met[0].headers["host"] == f"hooks.example:{receiver.port}"
+
+    def test_an_answer_that_comes_before_all_was_sent_is_read(self, receiver: Receiver, clock: StandingClock) -> None:
+        receiver.max_bytes = 1_000
+        assert self.carry(receiver, "hooks.example", clock, PEM, b"x" * 20_000_000).status == 413
 
     def test_another_name_is_refused(self, receiver: Receiver, clock: StandingClock) -> None:
         outcome = self.carry(receiver, "other.example", clock, PEM)
