@@ -61,16 +61,14 @@ class Filter:
 def _of_user(user_id: str, people: Mapping[str, Person]) -> Sql:
     """Return the clause for what a user did on each site: the person's events where the site knows one by the id."""
     parameters: dict[str, Any] = {"user_id": user_id}
-    itself = "user_id = $user_id"
-    if people:
-        parameters["known_sites"] = list(people)
-        itself += " and site not in (select unnest($known_sites::varchar[]))"
-    either = [f"({itself})"]
+    itself, persons = ["user_id = $user_id"], []
     for number, (site, person) in enumerate(people.items()):
-        clause, more = _of_person(person, f"person{number}")
-        parameters |= {f"person{number}_site": site, **more}
-        either.append(f"(site = $person{number}_site and {clause})")
-    return f"({' or '.join(either)})", parameters
+        name = f"person{number}"
+        clause, more = _of_person(person, name)
+        parameters |= {f"{name}_site": site, **more}
+        itself.append(f"site <> ${name}_site")
+        persons.append(f"site = ${name}_site and {clause}")
+    return f"({' or '.join(f'({each})' for each in (' and '.join(itself), *persons))})", parameters
 
 
 def _of_person(person: Person, prefix: str = "person") -> Sql:
