@@ -15,6 +15,9 @@ let past = null; // what "Show older events" asks
 let isLoaded = false;
 let isBehind = false;
 let connection = "connecting";
+let seen_ms = Infinity; // while rows may be missing: the time of the newest one before them
+let losses = 0;
+let settling = 0;
 
 const inbox = createInbox({
   deliver(items) {
@@ -24,7 +27,7 @@ const inbox = createInbox({
     );
     showEmptiness();
   },
-  overflow: () => reload(),
+  overflow: startAnew,
   onWaiting(count, isOverflown) {
     byId("pause").textContent = `Resume (${count}${isOverflown ? "+" : ""} new)`;
   },
@@ -44,11 +47,13 @@ export function startEvents(onArrival) {
     onOpen() {
       connection = "live";
       showState();
-      setTimeout(reload, SETTLE_MS);
+      noteLoss(stream.newest_ms());
+      reloadSoon();
       onArrival();
     },
     onLost() {
       connection = "lost";
+      noteLoss(stream.newest_ms());
       showState();
     },
   });
@@ -67,20 +72,51 @@ export function shownItems() {
   return stream.items();
 }
 
+/** Note that rows may be missing which are newer than those until newest_ms. */
+function noteLoss(newest_ms) {
+  seen_ms = Math.min(seen_ms, newest_ms);
+  losses += 1;
+}
+
+/** Have the newest page take the place of all rows, of which too many are missing. */
+function startAnew() {
+  noteLoss(-Infinity);
+  reloadSoon();
+}
+
+/** Reload when what was acknowledged until now is visible in queries. */
+function reloadSoon() {
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    settling = 0;
+    reload();
+  }, SETTLE_MS);
+}
+
 /** Fetch the newest page once more and add what is missing; after a pause, if there is one. */
 function reload() {
   isBehind = inbox.isPaused();
-  if (!isBehind) loadNewest();
+  // while nothing arrives, more goes missing: the connection's return leads here again
+  if (!isBehind && !settling && connection === "live") loadNewest({ isSettled: true });
 }
 
-function loadNewest() {
-  return load(createHistory(currentFilter()));
+/** Shape: isSettled where all that was missed until now must be in the page. */
+function loadNewest({ isSettled = false } = {}) {
+  const asked_ms = Date.now();
+  const known = losses;
+  return load(createHistory(currentFilter()), (items, pages) => {
+    showNewest(items, pages, asked_ms);
+    if (isSettled && known === losses) seen_ms = Infinity;
+  });
 }
 
 async function loadOlder() {
   if (hasLostRows()) past = createHistory(currentFilter(), stream.oldest_ms());
   byId("older").disabled = true;
-  await load(past);
+  await load(past, (items, pages) => {
+    // meanwhile a newer page may have taken the place of all rows: these would not follow it
+    if (pages === past) stream.addAll(items, { isAskedFor: true });
+  });
   byId("older").disabled = false;
 }
 
@@ -89,7 +125,7 @@ function hasLostRows() {
   return past !== null && stream.oldest_ms() > past.reached_ms();
 }
 
-async function load(pages) {
+async function load(pages, show) {
   const filter = JSON.stringify(currentFilter());
   try {
     const items = await pages.next();
@@ -103,14 +139,20 @@ async function load(pages) {
   showEmptiness();
 }
 
-function show(items, pages) {
-  const isOlder = pages === past;
-  // a newest page that knows none of the rows leaves a gap before them: start anew from it
-  const hasGap = !isOlder && isLoaded && pages.hasMore() && !items.some(stream.has);
-  if (hasGap) stream.clear();
+function showNewest(items, pages, asked_ms) {
+  // a page that does not reach back to what was there before leaves a gap: start anew from it
+  const hasGap = isLoaded && pages.hasMore() && items.length > 0 && isAfterSeen(items.at(-1));
+  // what has just arrived may not have been visible yet
+  if (hasGap) stream.clear(asked_ms - SETTLE_MS);
   if (hasGap || !isLoaded) past = pages;
-  stream.addAll(items, { isAskedFor: isOlder });
+  // of a first page on, nothing before its newest row is missing
+  if (!isLoaded && seen_ms !== Infinity) seen_ms = items[0]?.at_ms ?? -Infinity;
+  stream.addAll(items);
   isLoaded = true;
+}
+
+function isAfterSeen(item) {
+  return item.at_ms > seen_ms || (item.at_ms === seen_ms && !stream.has(item));
 }
 
 function togglePause() {

@@ -2,7 +2,7 @@
 
 const MOST = 500;
 
-/** Return an inbox. deliver(items) gets what waited; overflow() is called when more waited than is kept. */
+/** Return an inbox. deliver(items) gets what waited; overflow() is called instead when that was more than is kept. */
 export function createInbox({ deliver, overflow, onWaiting }) {
   let waiting = [];
   let isOverflown = false;
@@ -14,9 +14,9 @@ export function createInbox({ deliver, overflow, onWaiting }) {
     if (isPaused) return;
     const items = waiting;
     waiting = [];
-    if (isOverflown) overflow();
+    if (!isOverflown) return deliver(items);
     isOverflown = false;
-    deliver(items);
+    overflow();
   }
 
   return {

@@ -1,6 +1,7 @@
 // One row of the stream, whatever it came from: history, the live stream, the rejected ones.
 //
-// Shape: {key, verdict, at_ms, site, name, visitor_id, user_id, event | null, refusal | null, warnings, repeats};
+// Shape: {key, verdict, at_ms, arrived_ms, site, name, visitor_id, user_id, event | null, refusal | null, warnings,
+// repeats}; arrived_ms is by this page's clock, null where history told of it;
 // verdict is accepted, duplicate or rejected; a refusal is {code, message, payload, received_at, site, source}, its
 // site null where none was named.
 
@@ -9,6 +10,7 @@ export function itemOfEvent(event, verdict = "accepted", warnings = []) {
     key: event.id,
     verdict,
     at_ms: Date.parse(event.time),
+    arrived_ms: null,
     site: event.site,
     name: String(event.name),
     visitor_id: event.visitor_id,
@@ -27,6 +29,7 @@ export function itemOfRefusal(refusal) {
     key: `rejected ${refusal.received_at} ${refusal.id} ${refusal.code} ${refusal.payload}`,
     verdict: "rejected",
     at_ms: Date.parse(refusal.received_at),
+    arrived_ms: null,
     site: refusal.site ?? null,
     name: textOf(sent.name) ?? "",
     visitor_id: textOf(sent.visitor_id),
@@ -40,7 +43,8 @@ export function itemOfRefusal(refusal) {
 
 /** Return the item that a message of the live stream tells of. */
 export function itemOfMessage(type, data) {
-  return type === "rejected" ? itemOfRefusal(data) : itemOfEvent(data.event, type, data.warnings);
+  const item = type === "rejected" ? itemOfRefusal(data) : itemOfEvent(data.event, type, data.warnings);
+  return { ...item, arrived_ms: Date.now() };
 }
 
 function textOf(value) {

@@ -42,15 +42,21 @@ export function createStream(list) {
       for (const item of items) add(item, isArriving);
       trim();
     },
-    clear() {
-      list.replaceChildren();
-      byKey.clear();
-      shown = [];
+    /** Remove all rows but those that arrived since an instant. */
+    clear(since_ms = Infinity) {
+      const left = shown.filter(({ item }) => item.arrived_ms === null || item.arrived_ms < since_ms);
+      for (const { item, row } of left) {
+        byKey.delete(item.key);
+        row.remove();
+      }
+      shown = shown.filter(({ item }) => byKey.has(item.key));
       most = MOST;
     },
     has: (item) => byKey.has(item.key),
     isEmpty: () => shown.length === 0,
     items: () => shown.map(({ item }) => item),
+    /** Return the time of the newest row, -Infinity where there is none. */
+    newest_ms: () => shown[0]?.item.at_ms ?? -Infinity,
     /** Return the time of the oldest row, -Infinity where there is none. */
     oldest_ms: () => shown.at(-1)?.item.at_ms ?? -Infinity,
   };
