@@ -54,6 +54,14 @@ def test_pause_may_be_longer_than_what_can_wait(dashboard: Page, footfall: Footf
     assert missing(dashboard, "New", 600) == set()
 
 
+def test_batch_may_be_larger_than_what_the_server_keeps_for_a_watcher(dashboard: Page, footfall: Footfall) -> None:
+    with dashboard.expect_response(is_history):
+        footfall.post(*batch("New", 900))
+        footfall.wait_for(910)
+    expect(dashboard.locator("#older")).to_be_visible()
+    assert missing(dashboard, "New", 900) == set()
+
+
 def test_outage_leaves_no_hole_although_something_arrives_at_once(
     dashboard: Page, visitor: Visitor, footfall: Footfall
 ) -> None:

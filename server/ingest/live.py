@@ -1,4 +1,7 @@
-"""What arrives now, told to whoever watches. Slow watchers lose the oldest, never the collector its speed."""
+"""What arrives now, told to whoever watches. Slow watchers lose the oldest, never the collector its speed.
+
+They are told that they lost something; what was stored can be asked for.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -9,7 +12,7 @@ import orjson
 from server.events.model import OPERATIONS
 from server.events.wire import write_instant
 from server.ingest.beacon import Draft
-from server.ingest.live_wire import LiveWire, Message
+from server.ingest.live_wire import MISSED, LiveWire, Message
 from server.ingest.rejected import RejectedEvent
 
 MAX_WAITING = 500
@@ -26,6 +29,7 @@ class Live:
 
     def __init__(self, wire: LiveWire | None = None) -> None:
         self._listeners: set[asyncio.Queue[Message | None]] = set()
+        self._losers: set[asyncio.Queue[Message | None]] = set()
         self._wire = wire
         self._is_closed = False
 
@@ -50,10 +54,11 @@ class Live:
             for listener in self._listeners:
                 if listener.full():
                     listener.get_nowait()
+                    self._losers.add(listener)
                 listener.put_nowait(message)
 
     async def listen(self) -> AsyncGenerator[Message | None]:
-        """Yield messages until `close`; None after HEARTBEAT_S seconds without one."""
+        """Yield messages until `close`, MISSED where some are lost; None after HEARTBEAT_S seconds without one."""
         if self._is_closed:
             return
         listener: asyncio.Queue[Message | None] = asyncio.Queue(MAX_WAITING)
@@ -69,9 +74,13 @@ class Live:
                     continue
                 if message is None:
                     return
+                if listener in self._losers:
+                    self._losers.discard(listener)
+                    yield MISSED
                 yield message
         finally:
             self._listeners.discard(listener)
+            self._losers.discard(listener)
             self._follow_wire()
 
     def _follow_wire(self) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from server.errors import Unavailable
 from server.ingest.live import Live
+from server.ingest.live_wire import MISSED
 from server.web.queries import parts_of
 
 RECONNECT_MS = 2_000
@@ -31,5 +32,5 @@ async def _frames(live: Live, site: str | None) -> AsyncGenerator[bytes]:
                 yield b":\n\n"
                 continue
             verdict, message_site, data = message
-            if site is None or site == message_site:
+            if site is None or site == message_site or message == MISSED:
                 yield b"event: " + verdict.encode() + b"\ndata: " + data + b"\n\n"

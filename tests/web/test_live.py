@@ -8,6 +8,7 @@ import pytest
 
 from server.app import close_parts, create_parts
 from server.ingest.live import MAX_WAITING, Live
+from server.ingest.live_wire import MAX_DATAGRAM_BYTES, MISSED, LiveWire
 from server.settings import Settings
 from server.web.live import _frames
 from tests.factories import make_beacon, make_event
@@ -49,15 +50,38 @@ async def test_a_slow_watcher_loses_the_oldest_and_slows_nobody() -> None:
     stream = live.listen()
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    (listener,) = live._listeners
-    for number in range(MAX_WAITING + 10):
-        if listener.full():
-            listener.get_nowait()
-        listener.put_nowait(("accepted", "default", str(number).encode()))
-    assert listener.qsize() == MAX_WAITING
-    assert await first == ("accepted", "default", b"10")
+    live._tell(("accepted", "default", str(number).encode()) for number in range(MAX_WAITING + 10))
+    assert await first == MISSED, "it knows that it must ask"
+    assert [await anext(stream) for _ in range(2)] == [("accepted", "default", each) for each in (b"10", b"11")]
     await stream.aclose()
     assert not live.has_listeners()
+
+
+async def test_a_watcher_of_one_site_is_told_what_it_missed_too() -> None:
+    live = Live()
+    found: list[bytes] = []
+    watching = asyncio.create_task(collect(live, "default", found))
+    await asyncio.sleep(0)
+    live._tell(("accepted", "other", b"{}") for _ in range(MAX_WAITING + 1))
+    live.close()
+    await asyncio.wait_for(watching, 5)
+    assert found[1:] == [b"event: missed\ndata: {}\n\n"]
+
+
+def test_the_wire_tells_that_it_lost_something() -> None:
+    wire = LiveWire()
+    message = ("accepted", "default", b"x" * 10_000)
+    wire.send([message] * 1000)
+    *received, last = wire.receive()
+    assert 0 < len(received) < 1000
+    assert received[-1] == message
+    assert last == MISSED
+    wire.send([message, ("accepted", "default", b"x" * (MAX_DATAGRAM_BYTES + 1))])
+    assert list(wire.receive()) == [message, MISSED]
+    wire.send([message])
+    assert list(wire.receive()) == [message]
+    for end in (wire._sender, wire._receiver):
+        end.close()
 
 
 async def test_a_watcher_that_leaves_is_forgotten() -> None:

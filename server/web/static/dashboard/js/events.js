@@ -56,6 +56,10 @@ export function startEvents(onArrival) {
       noteLoss(stream.newest_ms());
       showState();
     },
+    onMissed() {
+      startAnew();
+      onArrival();
+    },
   });
 }
 

@@ -9,21 +9,23 @@ export const SETTLE_MS = 1500;
 
 /**
  * Watch what arrives. onMessage(type, data) for each; onOpen() each time the stream (re)opens, when events may
- * have been missed; onLost() when it breaks.
+ * have been missed; onLost() when it breaks; onMissed() when more arrived than the server could tell.
  */
-export function watchLive({ onMessage, onOpen, onLost }) {
+export function watchLive(callbacks) {
+  const { onMessage, onOpen, onLost, onMissed } = callbacks;
   const source = new EventSource(apiUrl("live"));
   source.onopen = onOpen;
   source.onerror = () => {
     onLost();
     // the browser repeats broken connections, but gives up on refusals: then it is up to us
     if (source.readyState === EventSource.CLOSED) {
-      setTimeout(() => retry({ onMessage, onOpen, onLost }), RETRY_MS);
+      setTimeout(() => retry(callbacks), RETRY_MS);
     }
   };
   for (const type of TYPES) {
     source.addEventListener(type, (message) => onMessage(type, JSON.parse(message.data)));
   }
+  source.addEventListener("missed", onMissed);
 }
 
 async function retry(callbacks) {
