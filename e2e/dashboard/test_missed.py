@@ -62,6 +62,15 @@ def test_batch_may_be_larger_than_what_the_server_keeps_for_a_watcher(dashboard:
     assert missing(dashboard, "New", 900) == set()
 
 
+def test_question_that_failed_is_asked_again(dashboard: Page, visitor: Visitor) -> None:
+    visitor.expect_noise("net::ERR_")
+    dashboard.route("**/api/events?*", lambda route: route.abort(), times=1)
+    dashboard.get_by_label("Verdict").select_option("Accepted only")
+    expect(dashboard.get_by_role("alert")).to_have_text("The server cannot be reached.")
+    expect(dashboard.locator("#events > li")).to_have_count(10)
+    expect(dashboard.get_by_role("alert")).to_be_hidden()
+
+
 def test_outage_leaves_no_hole_although_something_arrives_at_once(
     dashboard: Page, visitor: Visitor, footfall: Footfall
 ) -> None:

@@ -3,7 +3,7 @@ import { currentFilter, isFiltered, matches, onFilterChange } from "./filters.js
 import { createHistory } from "./history.js";
 import { createInbox } from "./inbox.js";
 import { itemOfMessage } from "./items.js";
-import { SETTLE_MS, watchLive } from "./live.js";
+import { RETRY_MS, SETTLE_MS, watchLive } from "./live.js";
 import { showProblem } from "./problem.js";
 import { createStream } from "./stream.js";
 
@@ -18,6 +18,7 @@ let connection = "connecting";
 let seen_ms = Infinity; // while rows may be missing: the time of the newest one before them
 let losses = 0;
 let settling = 0;
+let asked = 0;
 
 const inbox = createInbox({
   deliver(items) {
@@ -67,6 +68,7 @@ function restart() {
   stream.clear();
   past = null;
   isLoaded = false;
+  showProblem("");
   showEmptiness();
   loadNewest();
 }
@@ -105,13 +107,20 @@ function reload() {
 }
 
 /** Shape: isSettled where all that was missed until now must be in the page. */
-function loadNewest({ isSettled = false } = {}) {
+async function loadNewest({ isSettled = false } = {}) {
+  const ticket = ++asked;
   const asked_ms = Date.now();
   const known = losses;
-  return load(createHistory(currentFilter()), (items, pages) => {
+  const isAnswered = await load(createHistory(currentFilter()), (items, pages) => {
     showNewest(items, pages, asked_ms);
     if (isSettled && known === losses) seen_ms = Infinity;
   });
+  if (isAnswered) return;
+  setTimeout(() => {
+    if (ticket !== asked) return; // it was asked anew meanwhile
+    if (isLoaded) reload();
+    else loadNewest();
+  }, RETRY_MS);
 }
 
 async function loadOlder() {
@@ -129,18 +138,24 @@ function hasLostRows() {
   return past !== null && stream.oldest_ms() > past.reached_ms();
 }
 
+/** Ask for a page and show it; return false where that failed. */
 async function load(pages, show) {
   const filter = JSON.stringify(currentFilter());
+  // another filter was chosen meanwhile: this is a question that nobody asks any more
+  const isOld = () => filter !== JSON.stringify(currentFilter());
+  let isAnswered = true;
   try {
     const items = await pages.next();
-    // another filter was chosen meanwhile: this answer is to a question nobody asks any more
-    if (filter !== JSON.stringify(currentFilter())) return;
+    if (isOld()) return true;
     show(items, pages);
     showProblem("");
   } catch (problem) {
+    if (isOld()) return true;
     showProblem(problem.message);
+    isAnswered = false;
   }
   showEmptiness();
+  return isAnswered;
 }
 
 function showNewest(items, pages, asked_ms) {

@@ -2,7 +2,9 @@
 import { apiUrl, get } from "./api.js";
 
 const TYPES = ["accepted", "duplicate", "rejected"];
-const RETRY_MS = 3000;
+
+/** So long after a failure it is tried once more. */
+export const RETRY_MS = 3000;
 
 /** What was acknowledged, and so was told here, is visible in queries this much later at the latest. */
 export const SETTLE_MS = 1500;
