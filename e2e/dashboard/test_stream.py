@@ -102,6 +102,20 @@ def test_stream_is_filtered_by_visitor(
     assert set(rows(dashboard).locator(".visitor").all_inner_texts()) == {visitor_id[-6:]}
 
 
+def test_rows_of_a_user_arrive_although_pages_do_not_name_him(page: Page, footfall: Footfall) -> None:
+    footfall.post({"name": "Signed up", "visitor_id": "browser", "user_id": "42"})
+    footfall.wait_for(1)
+    sign_in(page, footfall)
+    page.goto(f"{footfall.base_url}/?site=default&user_id=42")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(rows(page)).to_have_count(1)
+    footfall.post({"name": "Clicked", "visitor_id": "browser"}, {"name": "By another", "visitor_id": "other"})
+    expect(rows(page)).to_have_count(2)
+    assert titles(page) == ["Clicked", "Signed up"]
+    footfall.post({"name": "Clicked again", "visitor_id": "browser"})
+    expect(rows(page).first.locator("button.open")).to_have_text("Clicked again")
+
+
 def test_click_on_a_rows_visitor_or_name_filters(dashboard: Page, customer: Page, footfall: Footfall) -> None:
     track(customer, "Only this")
     footfall.wait_for(3)

@@ -19,13 +19,12 @@ let seen_ms = Infinity; // while rows may be missing: the time of the newest one
 let losses = 0;
 let settling = 0;
 let asked = 0;
+let arrived_ms = -Infinity;
+let refreshing = 0;
 
 const inbox = createInbox({
   deliver(items) {
-    stream.addAll(
-      items.filter((item) => matches(item, currentFilter())),
-      { isArriving: isLoaded },
-    );
+    stream.addAll(wanted(items), { isArriving: isLoaded });
     showEmptiness();
   },
   overflow: startAnew,
@@ -42,7 +41,9 @@ export function startEvents(onArrival) {
   loadNewest();
   watchLive({
     onMessage(type, data) {
-      inbox.put(itemOfMessage(type, data));
+      arrived_ms = Date.now();
+      if (isOfUser()) refreshSoon();
+      else inbox.put(itemOfMessage(type, data));
       onArrival();
     },
     onOpen() {
@@ -71,11 +72,34 @@ function restart() {
   showProblem("");
   showEmptiness();
   loadNewest();
+  // what has just arrived may not be visible yet
+  if (Date.now() < arrived_ms + SETTLE_MS) startAnew();
 }
 
 /** Return the rows' items, newest first. */
 export function shownItems() {
   return stream.items();
+}
+
+/** Return those of arriving items that the filter leaves. */
+function wanted(items) {
+  return isOfUser() ? [] : items.filter((item) => matches(item, currentFilter()));
+}
+
+/** Return whether one user's rows are shown. What a page sends does not name its user: the server must be asked. */
+function isOfUser() {
+  return currentFilter().user_id !== "";
+}
+
+/** Fetch the newest page of a user when what has arrived is visible in queries, one question at a time. */
+function refreshSoon() {
+  refreshing ||= setTimeout(async () => {
+    const asked_ms = Date.now();
+    seen_ms = Math.min(seen_ms, stream.newest_ms());
+    if (isOfUser()) await reload();
+    refreshing = 0;
+    if (isOfUser() && arrived_ms > asked_ms - SETTLE_MS) refreshSoon();
+  }, SETTLE_MS);
 }
 
 /** Note that rows may be missing which are newer than those until newest_ms. */
@@ -103,7 +127,7 @@ function reloadSoon() {
 function reload() {
   isBehind = inbox.isPaused();
   // while nothing arrives, more goes missing: the connection's return leads here again
-  if (!isBehind && !settling && connection === "live") loadNewest({ isSettled: true });
+  if (!isBehind && !settling && connection === "live") return loadNewest({ isSettled: true });
 }
 
 /** Shape: isSettled where all that was missed until now must be in the page. */
