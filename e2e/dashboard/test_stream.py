@@ -137,6 +137,25 @@ def test_rejected_event_is_shown_with_its_reason(dashboard: Page, customer: Page
     assert footfall.events(name="$order_paid") == []
 
 
+def test_equal_rejected_events_are_a_row_each_whoever_tells_of_them(dashboard: Page, footfall: Footfall) -> None:
+    footfall.post({"name": ""}, {"name": ""}, {"name": ""})
+    expect(rows(dashboard)).to_have_count(3)
+    dashboard.get_by_label("Verdict").select_option("Rejected only")  # history tells of them now
+    footfall.post({"name": ""})
+    expect(rows(dashboard)).to_have_count(4)
+    dashboard.reload()
+    expect(rows(dashboard)).to_have_count(4)
+
+
+def test_two_sites_may_have_events_of_one_id(dashboard: Page, footfall: Footfall) -> None:
+    footfall.post({"id": "order-1", "name": "Of one", "visitor_id": "v"})
+    footfall.post({"id": "order-1", "name": "Of the other", "visitor_id": "v"}, site="demo")
+    expect(rows(dashboard)).to_have_count(2)
+    footfall.wait_for(2)
+    dashboard.reload()
+    expect(rows(dashboard)).to_have_count(2)
+
+
 def test_stream_comes_back_by_itself_after_an_outage(visitor: Visitor, footfall: Footfall) -> None:
     visitor.expect_noise("net::ERR_")
     sign_in(visitor.page, footfall)

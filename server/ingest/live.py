@@ -13,6 +13,7 @@ from server.events.model import OPERATIONS
 from server.events.wire import write_instant
 from server.ingest.beacon import Draft
 from server.ingest.live_wire import MISSED, LiveWire, Message
+from server.ingest.queue_file import Submission
 from server.ingest.rejected import RejectedEvent
 
 MAX_WAITING = 500
@@ -41,10 +42,11 @@ class Live:
         """Return whether one more watcher would be too many."""
         return len(self._listeners) >= MAX_LISTENERS
 
-    def publish(self, drafts: Sequence[Draft], is_new: Sequence[bool], refusals: Sequence[RejectedEvent]) -> None:
-        """Tell all watchers: (verdict, site, JSON) for each event."""
-        messages = [_of_draft(draft, new) for draft, new in zip(drafts, is_new, strict=True) if not _is_hidden(draft)]
-        messages += [_of_refusal(refusal) for refusal in refusals]
+    def publish(self, drafts: Sequence[Draft], committed: Submission) -> None:
+        """Tell all watchers: (verdict, site, JSON) for each event. Shape: drafts are those of committed's records."""
+        verdicts = zip(drafts, committed.is_new, strict=True)
+        messages = [_of_draft(draft, is_new) for draft, is_new in verdicts if not _is_hidden(draft)]
+        messages += map(_of_refusal, committed.rejected, committed.rejected_ids)
         self._tell(messages)
         if self._wire is not None and not self._listeners:
             self._wire.send(messages)
@@ -116,8 +118,9 @@ def _of_draft(draft: Draft, is_new: bool) -> Message:  # noqa: FBT001 - one of t
     return verdict, event["site"], orjson.dumps({"event": event, "warnings": warnings}, default=str)
 
 
-def _of_refusal(refusal: RejectedEvent) -> Message:
+def _of_refusal(refusal: RejectedEvent, rejected_id: int | None) -> Message:
     told = {
+        "rejected_id": rejected_id,
         "received_at": write_instant(refusal.received_ms),
         "site": refusal.site,
         "id": refusal.event_id,

@@ -42,8 +42,9 @@ class Record(NamedTuple):
 class Submission:
     """What one request wants to have committed, and who waits for it.
 
-    Shape:  `is_new` is filled by the committer: one truth value for each record, False for a duplicate. `on_end` is
-            called in the event loop `loop`, with None or with what was wrong; in other threads `done` is waited for.
+    Shape:  `is_new` is filled by the committer: one truth value for each record, False for a duplicate; so is
+            `rejected_ids`, the numbers under which `rejected` is kept. `on_end` is called in the event loop `loop`,
+            with None or with what was wrong; in other threads `done` is waited for.
     """
 
     records: Sequence[Record]
@@ -54,6 +55,7 @@ class Submission:
     done: "Future[None] | None" = None
     size_bytes: int = 0
     is_new: list[bool] = field(default_factory=list)
+    rejected_ids: list[int | None] = field(default_factory=list)
     work: Callable[[sqlite3.Connection], None] | None = None
 
 
@@ -143,7 +145,7 @@ def _insert_one_by_one(database: sqlite3.Connection, group: Sequence[Submission]
 def insert_rest(database: sqlite3.Connection, submission: Submission, day: int) -> None:
     """Insert what a submission brings beside its records, and do its work."""
     if submission.rejected:
-        insert_rejected(database, submission.rejected)
+        submission.rejected_ids = insert_rejected(database, submission.rejected)
     if submission.origins:
         database.executemany(
             "insert or ignore into session_origins values (?, ?, ?, ?)",
@@ -171,8 +173,8 @@ def add_count(database: sqlite3.Connection, name: str, label: str, number: int) 
     )
 
 
-def insert_rejected(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> None:
-    """Keep rejected events, of each site the newest MAX_REJECTED beside what was set aside.
+def insert_rejected(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> list[int | None]:
+    """Keep rejected events, of each site the newest MAX_REJECTED beside what was set aside; return their numbers.
 
     Shape:  those without a site have a bound of their own, MAX_REJECTED_UNKNOWN. The cost is that of a look into an
             index, however many are kept: rejections are sent by anyone, and answers wait for this commit.
@@ -186,14 +188,15 @@ def insert_rejected(database: sqlite3.Connection, rejected: Sequence[RejectedEve
                 newest[each.site] = _newest_rejected(database, each.site)
             number = newest[each.site] = newest[each.site] + 1
         rows.append((*each.row(), number))
-    database.executemany(
+    insert = (
         "insert into rejected (received_at, site, event_id, source, code, message, payload, context, number)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     )
+    ids = [database.execute(insert, row).lastrowid for row in rows]
     for site, number in newest.items():
         bound = MAX_REJECTED_UNKNOWN if site is None else MAX_REJECTED
         drop_rejected(database, "number", "site is ? and number <= ?", (site, number - bound))
+    return ids
 
 
 def _newest_rejected(database: sqlite3.Connection, site: str | None) -> int:

@@ -120,19 +120,21 @@ class Receiver:
 
     async def refuse_whole(self, *refusals: RejectedEvent) -> None:
         """Keep what is no event: a request in which none could be told apart, which counts as one rejected event."""
-        await self.queue.submit(Submission((), refusals))
+        submission = Submission((), refusals)
+        await self.queue.submit(submission)
         if self.live.has_listeners():
-            self.live.publish([], [], refusals)
+            self.live.publish([], submission)
 
     def refuse_soon(self, refusal: RejectedEvent, loop: asyncio.AbstractEventLoop, on_end: OnEnd) -> None:
         """Return at once, like `receive_soon`, and do what `refuse_whole` does."""
+        submission = Submission((), [refusal])
 
         def end(error: Unavailable | None) -> None:
             if error is None and self.live.has_listeners():
-                self.live.publish([], [], [refusal])
+                self.live.publish([], submission)
             on_end(error)
 
-        self.queue.submit_soon(Submission((), [refusal]), loop, end)
+        self.queue.submit_soon(submission, loop, end)
 
     def _submit(self, reception: _Reception, loop: asyncio.AbstractEventLoop, on_end: OnEnd) -> None:
         """Have it committed; `on_end` is called in the loop. Errors: Unavailable, and then `on_end` is not called."""
@@ -186,7 +188,7 @@ class Receiver:
         """Return the answer to what is on disk."""
         self._note(found)
         if self.live.has_listeners():
-            self.live.publish(found.drafts, found.submission.is_new, found.refusals)
+            self.live.publish(found.drafts, found.submission)
         return found.outcome()
 
     def _note(self, found: _Reception) -> None:

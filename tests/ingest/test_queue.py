@@ -238,10 +238,11 @@ async def test_keeping_rejected_events_looks_into_an_index_however_many_there_ar
     told: list[str] = []
     insert = queue_file.insert_rejected
 
-    def watched(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> None:
+    def watched(database: sqlite3.Connection, rejected: Sequence[RejectedEvent]) -> list[int | None]:
         database.set_trace_callback(told.append)
-        insert(database, rejected)
+        ids = insert(database, rejected)
         database.set_trace_callback(None)
+        return ids
 
     monkeypatch.setattr(queue_file, "insert_rejected", watched)
     await queue.submit(Submission((), [make_rejected(1), make_rejected(2, None)]))

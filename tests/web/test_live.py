@@ -42,7 +42,8 @@ async def test_verdicts_are_told_to_those_who_may_see_them(settings: Settings, s
         assert told["event"]["id"] == same["id"]
         assert told["event"]["received_at"].endswith("Z")
         assert [each["code"] for each in told["warnings"]] == ["time_in_future"]
-        assert orjson.loads(found[3].split(b"\n")[1].removeprefix(b"data: "))["code"] == "bad_name"
+        refused = orjson.loads(found[3].split(b"\n")[1].removeprefix(b"data: "))
+        assert (refused["code"], refused["rejected_id"]) == ("bad_name", 1)
 
 
 async def test_a_slow_watcher_loses_the_oldest_and_slows_nobody() -> None:

@@ -7,7 +7,8 @@
 
 export function itemOfEvent(event, verdict = "accepted", warnings = []) {
   return {
-    key: event.id,
+    // the id is the site's choice: another site may have the same
+    key: `${event.id} ${event.site}`,
     verdict,
     at_ms: Date.parse(event.time),
     arrived_ms: null,
@@ -25,8 +26,7 @@ export function itemOfEvent(event, verdict = "accepted", warnings = []) {
 export function itemOfRefusal(refusal) {
   const sent = sentEvent(refusal.payload);
   return {
-    // the id is the page's choice and may be missing, or that of an accepted event
-    key: `rejected ${refusal.received_at} ${refusal.id} ${refusal.code} ${refusal.payload}`,
+    key: `rejected ${refusal.rejected_id}`,
     verdict: "rejected",
     at_ms: Date.parse(refusal.received_at),
     arrived_ms: null,
