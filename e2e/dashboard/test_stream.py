@@ -167,6 +167,19 @@ def test_stream_comes_back_by_itself_after_an_outage(visitor: Visitor, footfall:
     expect(rows(visitor.page).first.locator("button.open")).to_have_text("After the outage")
 
 
+def test_connection_that_died_silently_is_noticed(page: Page, footfall: Footfall) -> None:
+    page.clock.install()
+    sign_in(page, footfall)
+    page.clock.fast_forward(50_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    # the page's clock runs ahead of the server's, which is as if the server had said nothing for so long
+    with page.expect_request("**/api/live"):
+        page.clock.fast_forward(20_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    footfall.post({"name": "After", "visitor_id": "v"})
+    expect(rows(page).first.locator("button.open")).to_have_text("After")
+
+
 _PAIRS = """rows => rows.map(row => [
     row.querySelector("dt").textContent,
     row.querySelector("dd").textContent.trim(),

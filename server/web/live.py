@@ -29,7 +29,7 @@ async def _frames(live: Live, site: str | None) -> AsyncGenerator[bytes]:
     async with aclosing(live.listen()) as messages:  # also when the client has left, which is noticed while it is sent
         async for message in messages:
             if message is None:
-                yield b":\n\n"
+                yield b"event: alive\ndata: {}\n\n"  # no comment: scripts would not see it
                 continue
             verdict, message_site, data = message
             if site is None or site == message_site or message == MISSED:

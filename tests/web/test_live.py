@@ -101,7 +101,7 @@ async def test_a_watcher_hears_something_when_nothing_happens(monkeypatch: pytes
     monkeypatch.setattr("server.ingest.live.HEARTBEAT_S", 0.01)
     async with asyncio.timeout(5), aclosing(_frames(Live(), None)) as frames:
         found = [await anext(frames) for _ in range(3)]
-    assert found[1:] == [b":\n\n"] * 2, "a comment, which browsers pass over"
+    assert found[1:] == [b"event: alive\ndata: {}\n\n"] * 2, "no comment: a page must see that it is connected"
 
 
 async def test_nobody_begins_to_watch_after_the_end() -> None:

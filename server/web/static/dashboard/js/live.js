@@ -6,6 +6,9 @@ const TYPES = ["accepted", "duplicate", "rejected"];
 /** So long after a failure it is tried once more. */
 export const RETRY_MS = 3000;
 
+// the server says something every 25 s: after so long without anything the connection is dead, though nobody said so
+const SILENCE_MS = 65_000;
+
 /** What was acknowledged, and so was told here, is visible in queries this much later at the latest. */
 export const SETTLE_MS = 1500;
 
@@ -16,18 +19,33 @@ export const SETTLE_MS = 1500;
 export function watchLive(callbacks) {
   const { onMessage, onOpen, onLost, onMissed } = callbacks;
   const source = new EventSource(apiUrl("live"));
-  source.onopen = onOpen;
-  source.onerror = () => {
+  let silence = 0;
+  const hear = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      source.close();
+      onLost();
+      watchLive(callbacks);
+    }, SILENCE_MS);
+  };
+  const on = (type, callback) =>
+    source.addEventListener(type, (message) => {
+      hear();
+      callback(message);
+    });
+  on("open", onOpen);
+  on("error", () => {
     onLost();
     // the browser repeats broken connections, but gives up on refusals: then it is up to us
     if (source.readyState === EventSource.CLOSED) {
+      clearTimeout(silence);
       setTimeout(() => retry(callbacks), RETRY_MS);
     }
-  };
-  for (const type of TYPES) {
-    source.addEventListener(type, (message) => onMessage(type, JSON.parse(message.data)));
-  }
-  source.addEventListener("missed", onMissed);
+  });
+  for (const type of TYPES) on(type, (message) => onMessage(type, JSON.parse(message.data)));
+  on("missed", onMissed);
+  on("alive", () => {});
+  hear();
 }
 
 async function retry(callbacks) {
