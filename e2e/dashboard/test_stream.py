@@ -116,6 +116,27 @@ def test_rows_of_a_user_arrive_although_pages_do_not_name_him(page: Page, footfa
     expect(rows(page).first.locator("button.open")).to_have_text("Clicked again")
 
 
+def test_rejected_event_of_a_visitor_is_under_their_filter(
+    dashboard: Page, customer: Page, visit: Arrive, pages: PageServer
+) -> None:
+    other = visit().page
+    other.goto(pages.url("privacy/plain?other"))
+    visitor_id = customer.evaluate("JSON.parse(localStorage['footfall.default.visitor'])[0]")
+    track(customer, "$order_paid", {"$order_id": "1"})
+    flush(customer)
+    expect(rows(dashboard)).to_have_count(5)
+    dashboard.get_by_label("Verdict").select_option("Rejected only")
+    dashboard.get_by_placeholder("Any visitor").fill(visitor_id)
+    dashboard.keyboard.press("Enter")
+    expect(rows(dashboard)).to_have_count(1)
+    track(other, "$order_paid", {"$order_id": "2"})
+    flush(other)
+    track(customer, "$order_paid", {"$order_id": "3"})
+    expect(rows(dashboard)).to_have_count(2)
+    dashboard.reload()
+    expect(rows(dashboard)).to_have_count(2)
+
+
 def test_click_on_a_rows_visitor_or_name_filters(dashboard: Page, customer: Page, footfall: Footfall) -> None:
     track(customer, "Only this")
     footfall.wait_for(3)

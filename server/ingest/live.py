@@ -15,6 +15,7 @@ from server.ingest.beacon import Draft
 from server.ingest.live_wire import MISSED, LiveWire, Message
 from server.ingest.queue_file import Submission
 from server.ingest.rejected import RejectedEvent
+from server.ingest.replay_context import whom_of
 
 MAX_WAITING = 500
 MAX_LISTENERS = 100
@@ -127,5 +128,6 @@ def _of_refusal(refusal: RejectedEvent, rejected_id: int | None) -> Message:
         "code": refusal.code,
         "message": refusal.message,
         "payload": refusal.payload.decode(errors="replace"),
+        **whom_of(refusal.context),
     }
     return "rejected", refusal.site, orjson.dumps(told)

@@ -52,3 +52,13 @@ def decode_context(encoded: bytes, site: Site, source: Source, received_ms: int)
     hints["form_factors"] = tuple(hints["form_factors"])
     values = {name: told[name] for name in _FIELDS}
     return Beacon(site=site, source=source, received_ms=received_ms, ip=told["ip"], hints=Hints(**hints), **values)
+
+
+def whom_of(encoded: bytes | None) -> dict[str, str | None]:
+    """Return the visitor_id and user_id that the request named for all of its events."""
+    try:
+        told = orjson.loads(encoded or b"{}")
+    except ValueError:  # cut off
+        told = {}
+    found = {name: told.get(name) for name in ("visitor_id", "user_id")}
+    return {name: value if isinstance(value, str) else None for name, value in found.items()}

@@ -11,6 +11,7 @@ from server.errors import BadRequest, Forbidden
 from server.events.wire import read_instant, write_instant
 from server.ingest.rejected import RejectedFilter
 from server.ingest.replay import Replayer
+from server.ingest.replay_context import whom_of
 from server.web.answers import JsonAnswer
 from server.web.outside import find_foreign_form
 from server.web.parts import Parts
@@ -128,4 +129,5 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
         "code": row["code"],
         "message": row["message"],
         "payload": row["payload"].decode(errors="replace"),
+        **whom_of(row["context"]),
     }

@@ -1,9 +1,8 @@
 // One row of the stream, whatever it came from: history, the live stream, the rejected ones.
 //
 // Shape: {key, verdict, at_ms, arrived_ms, site, name, visitor_id, user_id, event | null, refusal | null, warnings,
-// repeats}; arrived_ms is by this page's clock, null where history told of it;
-// verdict is accepted, duplicate or rejected; a refusal is {code, message, payload, received_at, site, source}, its
-// site null where none was named.
+// repeats}; arrived_ms is by this page's clock, null where history told of it; verdict is accepted, duplicate or
+// rejected; a refusal is what GET /api/rejected tells of it, its site null where none was named.
 
 export function itemOfEvent(event, verdict = "accepted", warnings = []) {
   return {
@@ -32,8 +31,9 @@ export function itemOfRefusal(refusal) {
     arrived_ms: null,
     site: refusal.site ?? null,
     name: textOf(sent.name) ?? "",
-    visitor_id: textOf(sent.visitor_id),
-    user_id: textOf(sent.user_id),
+    // a page names its visitor once for all events of a request
+    visitor_id: textOf(sent.visitor_id) ?? refusal.visitor_id,
+    user_id: textOf(sent.user_id) ?? refusal.user_id,
     event: null,
     refusal,
     warnings: [],
