@@ -57,6 +57,27 @@ def test_period_reaches_further_back_and_stays(counted: Page) -> None:
     expect(counted.locator("[data-total=events]")).to_have_text("3")
 
 
+def test_last_day_moves_on_when_nothing_arrives(page: Page, footfall: Footfall) -> None:
+    footfall.post({"name": "Once", "visitor_id": "v"})
+    footfall.wait_for(1)
+    page.clock.install()
+    sign_in(page, footfall)
+    expect(page.locator("[data-total=events]")).to_have_text("1")
+    page.clock.fast_forward(25 * 3_600_000)
+    expect(page.locator("[data-total=events]")).to_have_text("0")
+
+
+def test_counts_of_another_period_do_not_stand_under_the_new_one(counted: Page, visitor: Visitor) -> None:
+    visitor.expect_noise("net::ERR_")
+    total = counted.locator("[data-total=events]")
+    expect(total).to_have_text("3")
+    counted.route("**/api/overview?*", lambda route: route.abort(), times=1)
+    counted.get_by_label("Period").select_option("Last 7 days")
+    expect(total).to_have_text("\u2013")
+    expect(counted.locator("#cards tbody").first).to_have_text("No answer yet")
+    expect(total).to_have_text("4", timeout=20_000)
+
+
 def test_bots_are_counted_when_asked_for(counted: Page) -> None:
     counted.get_by_label("with bots").check()
     expect(counted.locator("[data-total=events]")).to_have_text("4")

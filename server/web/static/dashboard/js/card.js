@@ -35,10 +35,15 @@ export function cardOf(title) {
 
 /** Put rows into a card. Shape: rows of the API, largest first. */
 export function fillCard(card, dimension, rows) {
+  if (rows.length === 0) return emptyCard(card, "Nothing yet");
   const most = Math.max(1, ...rows.map((row) => row.events));
-  const filled = rows.map((row) => rowOf(dimension, row, row.events / most));
-  const nothing = element("tr", {}, element("td", { colspan: "3", class: "none" }, "Nothing yet"));
-  card.querySelector("tbody").replaceChildren(...(filled.length > 0 ? filled : [nothing]));
+  card.querySelector("tbody").replaceChildren(...rows.map((row) => rowOf(dimension, row, row.events / most)));
+}
+
+/** Leave no row in a card, and say why. */
+export function emptyCard(card, reason) {
+  const row = element("tr", {}, element("td", { colspan: "3", class: "none" }, reason));
+  card.querySelector("tbody").replaceChildren(row);
 }
 
 function rowOf(dimension, row, share) {
