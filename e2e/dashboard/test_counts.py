@@ -78,6 +78,14 @@ def test_counts_of_another_period_do_not_stand_under_the_new_one(counted: Page, 
     expect(total).to_have_text("4", timeout=20_000)
 
 
+def test_focus_stays_on_a_value_when_its_count_changes(counted: Page, footfall: Footfall) -> None:
+    button = counted.locator("#cards").get_by_role("button", name="Asked", exact=True)
+    button.focus()
+    footfall.post({"name": "Asked", "visitor_id": "bob", "user_agent": IPHONE})
+    expect(counted.locator("[data-total=events]")).to_have_text("4", timeout=25_000)
+    expect(button).to_be_focused()
+
+
 def test_bots_are_counted_when_asked_for(counted: Page) -> None:
     counted.get_by_label("with bots").check()
     expect(counted.locator("[data-total=events]")).to_have_text("4")

@@ -149,6 +149,14 @@ def test_click_on_a_rows_visitor_or_name_filters(dashboard: Page, customer: Page
     expect(rows(dashboard)).to_have_count(1)
 
 
+def test_focus_stays_in_the_stream_when_a_row_filters(dashboard: Page, customer: Page, footfall: Footfall) -> None:
+    track(customer, "Only this")
+    footfall.wait_for(3)
+    rows(dashboard).first.get_by_role("button", name="own event").press("Enter")
+    expect(dashboard).to_have_url(f"{footfall.base_url}/?name=Only+this")
+    expect(dashboard.locator("#events")).to_be_focused()
+
+
 def test_rejected_event_is_shown_with_its_reason(dashboard: Page, customer: Page, footfall: Footfall) -> None:
     track(customer, "$order_paid", {"$order_id": "1"})
     row = rows(dashboard).first

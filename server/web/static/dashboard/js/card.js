@@ -37,7 +37,15 @@ export function cardOf(title) {
 export function fillCard(card, dimension, rows) {
   if (rows.length === 0) return emptyCard(card, "Nothing yet");
   const most = Math.max(1, ...rows.map((row) => row.events));
+  const focused = card.contains(document.activeElement) ? document.activeElement.title : null;
   card.querySelector("tbody").replaceChildren(...rows.map((row) => rowOf(dimension, row, row.events / most)));
+  if (focused !== null) focusAgain(card, focused);
+}
+
+/** Give the focus back to the button that took the place of the one that had it. */
+function focusAgain(card, title) {
+  const buttons = [...card.querySelectorAll("button")];
+  (buttons.find((button) => button.title === title) ?? buttons[0])?.focus({ preventScroll: true });
 }
 
 /** Leave no row in a card, and say why. */

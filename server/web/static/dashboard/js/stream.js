@@ -29,10 +29,18 @@ export function createStream(list) {
   }
 
   function trim() {
-    for (const { item, row } of shown.splice(most)) {
+    if (shown.length > most) remove(shown.slice(most));
+  }
+
+  function remove(entries) {
+    const hadFocus = list.contains(document.activeElement);
+    for (const { item, row } of entries) {
       byKey.delete(item.key);
       row.remove();
     }
+    shown = shown.filter(({ item }) => byKey.has(item.key));
+    // whoever works by keyboard stays here instead of beginning at the top of the page
+    if (hadFocus && !list.contains(document.activeElement)) list.focus({ preventScroll: true });
   }
 
   return {
@@ -44,12 +52,7 @@ export function createStream(list) {
     },
     /** Remove all rows but those that arrived since an instant. */
     clear(since_ms = Infinity) {
-      const left = shown.filter(({ item }) => item.arrived_ms === null || item.arrived_ms < since_ms);
-      for (const { item, row } of left) {
-        byKey.delete(item.key);
-        row.remove();
-      }
-      shown = shown.filter(({ item }) => byKey.has(item.key));
+      remove(shown.filter(({ item }) => item.arrived_ms === null || item.arrived_ms < since_ms));
       most = MOST;
     },
     has: (item) => byKey.has(item.key),
