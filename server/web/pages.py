@@ -2,7 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +19,7 @@ from server.web.requests import RequestHead
 
 MAX_FORM_BYTES = 4096
 _MAX_FIELDS = 10
+_CHOICES = {"site", "name", "visitor_id", "user_id", "show", "days", "bots"}
 
 # one thread: each check takes 64 MiB, as long as it runs, also when nobody waits for its answer any more
 _CHECKS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password")
@@ -102,7 +103,7 @@ async def _read_password(request: Request) -> str:
 
 
 def _login_page(request: Request, problem: str = "", status: int = 200) -> Response:
-    context = {"problem": problem, "shows_demo": is_open(parts_of(request).sites)}
+    context = {"problem": problem, "choices": _choices(request), "shows_demo": is_open(parts_of(request).sites)}
     return _private(render(request, "dashboard/login.html", context, status=status))
 
 
@@ -111,7 +112,13 @@ def _refusal_page(request: Request, foreign: ForeignForm) -> Response:
 
 
 def _redirect(request: Request, path: str) -> Response:
-    return _private(RedirectResponse(f"{way_up(request)}/{path}", status_code=303))
+    return _private(RedirectResponse(f"{way_up(request)}/{path}{_choices(request)}", status_code=303))
+
+
+def _choices(request: Request) -> str:
+    """Return what the address says of what the dashboard is to show: it survives the way through the login."""
+    chosen = [(name, value) for name, value in request.query_params.multi_items() if name in _CHOICES]
+    return f"?{urlencode(chosen)}" if chosen else ""
 
 
 def _private(answer: Response) -> Response:

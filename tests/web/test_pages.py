@@ -160,6 +160,13 @@ def test_login_leads_nowhere_else_when_asked_to(visitor: TestClient) -> None:
     assert answer.headers["location"] == "./"
 
 
+def test_login_leads_back_to_what_was_chosen(visitor: TestClient) -> None:
+    answer = visitor.get("/?name=a%26b&user_id=%0d%0ax%3Cy&next=//evil.example", follow_redirects=False)
+    assert answer.headers["location"] == "./login?name=a%26b&user_id=%0D%0Ax%3Cy"
+    page = visitor.get("/login?name=a%26b&user_id=%0d%0ax%3Cy").text
+    assert 'action="./login?name=a%26b&amp;user_id=%0D%0Ax%3Cy"' in page
+
+
 def test_login_page_leads_in_when_signed_in_already(admin: TestClient) -> None:
     answer = admin.get("/login")
     assert answer.status_code == 303

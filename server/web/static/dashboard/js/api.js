@@ -17,7 +17,8 @@ export async function get(path, query) {
   } catch {
     throw new ApiError("The server cannot be reached.");
   }
-  if (answer.status === 401) location.assign(new URL("login", document.baseURI));
+  // with the address's choices, which the way back brings along
+  if (answer.status === 401) location.assign(new URL(`login${location.search}`, document.baseURI));
   if (!answer.ok) throw new ApiError(await reason(answer));
   return answer.json();
 }
