@@ -1,5 +1,6 @@
 """The live stream: what arrives is shown at once, opens to all of its content, and can be filtered."""
 
+import re
 from typing import Any
 
 import pytest
@@ -155,6 +156,30 @@ def test_focus_stays_in_the_stream_when_a_row_filters(dashboard: Page, customer:
     rows(dashboard).first.get_by_role("button", name="own event").press("Enter")
     expect(dashboard).to_have_url(f"{footfall.base_url}/?name=Only+this")
     expect(dashboard.locator("#events")).to_be_focused()
+
+
+def test_row_names_its_day_and_its_year_where_they_are_others(page: Page, footfall: Footfall) -> None:
+    footfall.post({"name": "Long ago", "visitor_id": "v", "time": "2023-11-28T10:00:00Z"})
+    footfall.post({"name": "Now", "visitor_id": "v"})
+    footfall.wait_for(2)
+    page.clock.install()
+    sign_in(page, footfall)
+    times = rows(page).locator("time")
+    expect(times).to_have_text([re.compile(r"^\d\d:\d\d:\d\d$"), re.compile(r"^28 Nov 2023, ")])
+    page.clock.fast_forward(25 * 3_600_000)
+    expect(times.first).to_have_text(re.compile(r"^\d+ \w+( \d{4})?, \d\d:\d\d:\d\d$"))
+
+
+def test_pause_counts_only_what_the_filter_leaves(page: Page, footfall: Footfall) -> None:
+    sign_in(page, footfall)
+    page.goto(f"{footfall.base_url}/?name=Kept")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    pause = page.locator("#pause")
+    pause.click()
+    footfall.post(*({"name": name, "visitor_id": "v"} for name in ("Left out", "Kept", "Left out")))
+    expect(pause).to_have_text("Resume (1 new)")
+    pause.click()
+    expect(rows(page)).to_have_count(1)
 
 
 def test_rejected_event_is_shown_with_its_reason(dashboard: Page, customer: Page, footfall: Footfall) -> None:

@@ -7,6 +7,7 @@ import { RETRY_MS, SETTLE_MS, watchLive } from "./live.js";
 import { showProblem } from "./problem.js";
 import { createStream } from "./stream.js";
 
+const TIMES_MS = 60_000; // so often rows find out that their day is over
 const STATES = { connecting: "Connecting", live: "Live", lost: "Reconnecting", paused: "Paused" };
 
 const byId = (id) => document.getElementById(id);
@@ -28,8 +29,10 @@ const inbox = createInbox({
     showEmptiness();
   },
   overflow: startAnew,
-  onWaiting(count, isOverflown) {
-    byId("pause").textContent = `Resume (${count}${isOverflown ? "+" : ""} new)`;
+  onWaiting(items, isOverflown) {
+    const count = wanted(items).length;
+    const text = `Resume (${count}${isOverflown ? "+" : ""} new)`;
+    byId("pause").textContent = count > 0 || isOverflown ? text : "Resume";
   },
 });
 
@@ -38,6 +41,7 @@ export function startEvents(onArrival) {
   byId("pause").addEventListener("click", togglePause);
   byId("older").addEventListener("click", loadOlder);
   onFilterChange(restart);
+  setInterval(stream.showTimes, TIMES_MS);
   loadNewest();
   watchLive({
     onMessage(type, data) {

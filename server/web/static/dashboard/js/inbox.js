@@ -26,7 +26,7 @@ export function createInbox({ deliver, overflow, onWaiting }) {
         waiting.shift();
         isOverflown = true;
       }
-      if (isPaused) onWaiting(waiting.length, isOverflown);
+      if (isPaused) onWaiting(waiting, isOverflown);
       // hidden pages get no frames: what arrives then waits, and too much of it is asked for anew
       else frame ||= requestAnimationFrame(flush);
     },

@@ -27,6 +27,13 @@ export function rowOf(item) {
   return row;
 }
 
+/** Write a row's time anew: once its day is over it names the day. */
+export function showTime(row, at_ms) {
+  const text = formatTime(at_ms);
+  const time = row.querySelector("time");
+  if (time.textContent !== text) time.textContent = text;
+}
+
 /** Say in a row that its event arrived once more. */
 export function showRepeats(row, repeats) {
   row.querySelector(".badge.repeats")?.remove();

@@ -1,5 +1,5 @@
 // The list of rows: newest first, each event once, at most MOST of them and what was asked for beside.
-import { rowOf, showRepeats } from "./row.js";
+import { rowOf, showRepeats, showTime } from "./row.js";
 
 const MOST = 1000;
 
@@ -54,6 +54,10 @@ export function createStream(list) {
     clear(since_ms = Infinity) {
       remove(shown.filter(({ item }) => item.arrived_ms === null || item.arrived_ms < since_ms));
       most = MOST;
+    },
+    /** Write all rows' times anew. */
+    showTimes() {
+      for (const { item, row } of shown) showTime(row, item.at_ms);
     },
     has: (item) => byKey.has(item.key),
     isEmpty: () => shown.length === 0,
