@@ -159,8 +159,9 @@ def test_a_page_ends_by_its_bytes_and_the_next_goes_on(
     client.post("/api/events", json=events, headers=secret)
     settle(client, parts)
     monkeypatch.setattr(subscriptions, "PAGE_BODY_BYTES", 4_000)
-    pages, cursor = [], "0"
-    while cursor is not None:
+    pages = list[list[str]]()
+    cursor: str | None = "0"
+    while cursor:
         told = client.get(f"{path}?limit=3&cursor={cursor}", headers=secret).json()
         pages.append([each["id"] for each in told["deliveries"]])
         cursor = told["next"]
