@@ -20,7 +20,6 @@ MAX_REJECTED_UNKNOWN = 1_000  # of all that named no known site: anyone may send
 BUSY_TIMEOUT_MS = 5_000
 MAX_LOG_FILE_BYTES = 64 * 1024 * 1024
 STATEMENT_ROWS = 128
-FORGET_ROWS = 256  # at once: 4,000 took 14 ms or more, which every answer that was due meanwhile waited for
 ID_COLUMNS = 3
 EVENT_COLUMNS = 2
 _UUID_LENGTH = 36
@@ -223,13 +222,13 @@ def forget_stored(database: sqlite3.Connection, position: int) -> None:
         add_count(database, "stored", "", stored)
 
 
-def forget_some(database: sqlite3.Connection, position: int) -> bool:
-    """Remove the first FORGET_ROWS of what the store has; return whether there may be more."""
+def forget_some(database: sqlite3.Connection, position: int, rows: int) -> bool:
+    """Remove the first rows of what the store has; return whether there may be more."""
     first = database.execute("select min(seq) from waiting").fetchone()[0]
     if first is None or first > position:
         return False
-    forget_stored(database, min(position, first + FORGET_ROWS - 1))
-    return bool(first + FORGET_ROWS <= position)
+    forget_stored(database, min(position, first + rows - 1))
+    return bool(first + rows <= position)
 
 
 def set_aside(database: sqlite3.Connection, seq: int, rejected: RejectedEvent) -> None:

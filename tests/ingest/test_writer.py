@@ -186,7 +186,7 @@ async def test_the_end_of_a_backup_makes_the_queue_forget_only_what_was_told(
 async def test_what_is_stored_is_forgotten_in_steps_that_no_answer_waits_long_for(
     queue: Queue, tmp_path: Path, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.ingest.queue_file.FORGET_ROWS", 10)
+    monkeypatch.setattr("server.ingest.writer.FORGET_ROWS", 10)
     steps = list[int]()
 
     def count_removed(database: sqlite3.Connection, position: int) -> None:
