@@ -1,5 +1,6 @@
 """What tests are made of; each shows only the fields it is about."""
 
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import orjson
 
 from server.enrich.geo import Geo
 from server.events.catalogue import load_catalogue
-from server.events.model import COLUMNS, Source
+from server.events.head import Numbered, read_heads
+from server.events.model import COLUMNS, Source, StoredEvent
 from server.ingest.beacon import Beacon
 from server.ingest.origins import Origins
 from server.ingest.pipeline import Pipeline
@@ -81,3 +83,8 @@ def make_record(**values: Any) -> Record:
         **values,
     }
     return Record("default", event["id"], orjson.dumps(event))
+
+
+def numbered(events: Iterable[StoredEvent], first: int = 1) -> list[Numbered]:
+    """Return stored events as the writer tells of them, under numbers of a queue from the first on."""
+    return read_heads((seq, orjson.dumps(event)) for seq, event in enumerate(events, first))

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from server.enrich.campaign import UTM_NAMES
+from server.events.head import Head
 from server.events.model import Source, StoredEvent
 from server.identity.merges import Change, Fact, Node
 from server.identity.properties import SESSIONS
@@ -21,9 +22,9 @@ _SAYING = frozenset(FACT_NAMES)
 _OWN = ("id", "name", "source", "props")
 
 
-def may_say(event: Mapping[str, Any]) -> bool:
+def may_say(head: Head) -> bool:
     """Return whether an event can say anything about people: few do, and this is asked of all."""
-    return event["name"] in _SAYING or event.get("user_id") is not None
+    return head.name in _SAYING or head.user_id is not None
 
 
 def fact_of(event: Mapping[str, Any]) -> Fact | None:

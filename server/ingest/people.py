@@ -25,7 +25,7 @@ Bound
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from typing import Any, Literal
 import orjson
 
 from server.errors import EVENT_FAULTS
+from server.events.head import Head, Numbered, read_event
 from server.events.model import Source, StoredEvent
 from server.identity.merges import Fact, Node
 from server.identity.open_worlds import OpenWorlds, Outcome
@@ -58,8 +59,7 @@ from server.storage.sqlite_log import empty_log
 Emit = Callable[[Sequence[StoredEvent]], None]
 MAX_WEIGHT = 50_000
 WEIGHED_BYTES = 256
-_KINDS: tuple[Literal["visitor", "user"], ...] = ("visitor", "user")
-_ID_COLUMNS = {"visitor": "visitor_id", "user": "user_id"}
+_Key = tuple[str, Literal["visitor", "user"], str]
 
 log = logging.getLogger("footfall.people")
 
@@ -80,18 +80,18 @@ class People:
         """Return the number of the last event taken from this queue, 0 before the first."""
         return position_of(self._database, queue_id)
 
-    def take(self, events: Sequence[Mapping[str, Any]], queue_id: str, position: int) -> None:
+    def take(self, events: Sequence[Numbered], queue_id: str, position: int) -> None:
         """Take in events and record the queue's position, both or neither."""
         database = self._database
         database.execute("begin immediate")
         try:
             worlds = OpenWorlds(database)
             # in the order of their moments: what is older than its world makes the world anew
-            ordered = sorted(filter(may_say, events), key=lambda event: (event["time"], event["id"]))
-            outcomes = chain((self._take_one(event, worlds) for event in ordered), worlds.settle())
+            saying = sorted((head.time, head.id, line) for _, head, line in events if may_say(head))
+            outcomes = chain((self._take_one(read_event(line), worlds) for _, _, line in saying), worlds.settle())
             # at once: the values are the world's own, and go on changing
             followed = [follower for each in outcomes if each is not None for follower in derive(*each)]
-            save_sightings(database, _sightings(events))
+            save_sightings(database, _sightings(head for _, head, _ in events))
             save_position(database, queue_id, position)
             if followed:
                 self._emit(followed)
@@ -199,19 +199,21 @@ def _weight(fact: Fact) -> int:
     return 1 + len(fact.operations) + len(orjson.dumps(fact.operations)) // WEIGHED_BYTES
 
 
-def _sightings(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Node], Sighting]:
+def _sightings(heads: Iterable[Head]) -> dict[tuple[str, Node], Sighting]:
     """Return when and where each id of a batch was seen."""
-    found: dict[tuple[str, Literal["visitor", "user"], str], Sighting] = {}
-    for event in events:
-        site, time_ms = event["site"], event["time"]
-        place: Place = (event.get("country"), event.get("region"), event.get("city"))
-        for kind in _KINDS:
-            each = event.get(_ID_COLUMNS[kind])
-            if not each:
-                continue
-            seen = found.get((site, kind, each))
-            if seen is None:
-                found[site, kind, each] = Sighting(time_ms, time_ms, place)
-            else:
-                seen.add(time_ms, place)
+    found: dict[_Key, Sighting] = {}
+    for head in heads:
+        place: Place = (head.country, head.region, head.city)
+        if head.visitor_id:
+            _see(found, (head.site, "visitor", head.visitor_id), head.time, place)
+        if head.user_id:
+            _see(found, (head.site, "user", head.user_id), head.time, place)
     return {(site, Node(kind, each)): seen for (site, kind, each), seen in found.items()}
+
+
+def _see(found: dict[_Key, Sighting], key: _Key, time_ms: int, place: Place) -> None:
+    seen = found.get(key)
+    if seen is None:
+        found[key] = Sighting(time_ms, time_ms, place)
+    else:
+        seen.add(time_ms, place)

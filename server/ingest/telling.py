@@ -8,11 +8,9 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from server.errors import EVENT_FAULTS
+from server.events.head import Numbered, read_heads
 from server.ingest.people import People
 from server.ingest.queue import Queue
 from server.ingest.queue_file import add_count
@@ -21,10 +19,9 @@ from server.outgoing.outbox import Outbox
 from server.storage.base import Store
 from server.storage.tombstones import Tombstone
 
-SLICE_ROWS = 2_000  # decoded events take five times the room of encoded ones
+SLICE_ROWS = 2_000  # those that say something are all decoded at once
 
-Events = list[tuple[int, dict[str, Any]]]
-Take = Callable[[Events, str, int], None]
+Take = Callable[[Sequence[Numbered], str, int], None]
 
 log = logging.getLogger("footfall.writer")
 
@@ -109,26 +106,20 @@ class Telling:
         self._replay(position, stored, self._tell_people)
         return False
 
-    def _replay(self, position: int, stored: int, tell: Callable[[Events, int], None]) -> None:
+    def _replay(self, position: int, stored: int, tell: Callable[[Sequence[Numbered], int], None]) -> None:
         """Tell one of them what is between its position and the store's."""
         for rows in read_moved(self._database, position, stored, self._queue.last_seq):
             tell(self._events_of(rows), rows[-1][0])
 
-    def _tell_people(self, events: Events, position: int) -> None:
-        people = self._people
-        if people is not None:
-            self._give(
-                "people",
-                lambda part, *place: people.take([event for _, event in part], *place),
-                events,
-                position,
-            )
+    def _tell_people(self, events: Sequence[Numbered], position: int) -> None:
+        if self._people is not None:
+            self._give("people", self._people.take, events, position)
 
-    def _tell_outbox(self, events: Events, position: int) -> None:
+    def _tell_outbox(self, events: Sequence[Numbered], position: int) -> None:
         if self._outbox is not None:
             self._give("webhooks", self._outbox.take, events, position)
 
-    def _give(self, follower: str, take: Take, events: Events, position: int) -> None:
+    def _give(self, follower: str, take: Take, events: Sequence[Numbered], position: int) -> None:
         """Have a follower take events; halve what it cannot take until the one bad event is alone.
 
         One event must not stop the others: it stays in the store, and only this follower does not know it.
@@ -144,11 +135,11 @@ class Telling:
                 self._give(follower, take, events[:middle], events[middle - 1][0])
                 self._give(follower, take, events[middle:], position)
                 return
-            ((_, event),) = events
+            ((_, head, _),) = events
             # counted before it is passed over: a kill in between may count it twice, and never not at all
             self._queue.perform(lambda database: add_count(database, "untold", follower, 1))
             take([], queue_id, position)
-            log.exception("event %r was left out for %s", event.get("id"), follower)
+            log.exception("event %r was left out for %s", head.id, follower)
 
     def close(self) -> None:
         """Close the file of people, which nobody else writes."""
@@ -160,11 +151,11 @@ class Telling:
         row = self._database.execute("select min(seq) from waiting").fetchone()
         return int(row[0]) if row[0] is not None else self._queue.last_seq() + 1
 
-    def _events_of(self, rows: Sequence[Waiting]) -> Events:
+    def _events_of(self, rows: Sequence[Waiting]) -> Sequence[Numbered]:
         """Return the rows' events with their numbers; where there may be gaps, those that the store has."""
-        events = [(seq, orjson.loads(event)) for seq, event in rows]
+        events = read_heads(rows)
         if not self._has_gaps:
             return events
         sql = "select site, id from events where id in (select unnest($ids))"
-        stored = set(self._store.query(sql, {"ids": [event.get("id") for _, event in events]}))
-        return [(seq, event) for seq, event in events if (event.get("site"), event.get("id")) in stored]
+        stored = set(self._store.query(sql, {"ids": [head.id for _, head, _ in events]}))
+        return [each for each in events if (each[1].site, each[1].id) in stored]

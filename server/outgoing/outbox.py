@@ -16,7 +16,7 @@ Contract
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from server.clock import Clock, now_ms
+from server.events.head import Numbered, read_event
 from server.events.model import OPERATIONS
 from server.outgoing.cloud_event import encode_cloud_event
 from server.outgoing.outbox_file import (
@@ -37,8 +38,6 @@ from server.outgoing.outbox_file import (
 from server.outgoing.settling import drop_dead, shorten_line, shrink
 from server.storage.sqlite_log import empty_log
 from server.storage.tombstones import Erased, Tombstone, subjects_of
-
-Numbered = tuple[int, Mapping[str, Any]]
 
 
 class Outbox:
@@ -160,13 +159,14 @@ class Outbox:
         """Return a row for each event after a position and each subscription that wants it."""
         now, due_at = self._clock(), 0  # at once, and in order, whatever the clock does meanwhile
         rows: list[tuple[Any, ...]] = []
-        for seq, event in events:
-            if seq <= known or event["name"] in OPERATIONS:
+        for seq, head, line in events:
+            if seq <= known or head.name in OPERATIONS:
                 continue
-            wanting = [each.id for each in self._subscriptions if each.wants(event["site"], event["name"])]
+            wanting = [each.id for each in self._subscriptions if each.wants(head.site, head.name)]
             if wanting:
+                event = read_event(line)
                 body, subjects = encode_cloud_event(event), orjson.dumps(subjects_of(event)).decode()
-                told = (event["id"], event["name"], event["time"], subjects, body, now, due_at)
+                told = (head.id, head.name, head.time, subjects, body, now, due_at)
                 rows += [(subscription, *told) for subscription in wanting]
         return rows
 

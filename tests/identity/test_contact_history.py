@@ -8,6 +8,7 @@ import pytest
 from server.identity.contact_history import contacts_of
 from server.identity.merges import Node
 from server.ingest.people import People
+from tests.factories import numbered
 
 QUEUE = "queue"
 Told = tuple[str | None, str | None, dict[str, Any]]
@@ -29,7 +30,7 @@ def merge(number: int, source: str, target: str, kind: str = "user") -> dict[str
 
 def people_of(events: Sequence[dict[str, Any]]) -> People:
     people = People(":memory:", lambda _: None)
-    people.take(events, QUEUE, len(events))
+    people.take(numbered(events), QUEUE, len(events))
     return people
 
 

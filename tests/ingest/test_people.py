@@ -15,6 +15,7 @@ from server.identity.merges import Change, Fact, World, build_world
 from server.identity.people_file import belongings_of, find_worlds, load_world
 from server.ingest.facts import fact_of, least_event
 from server.ingest.people import People
+from tests.factories import numbered
 
 QUEUE = "queue"
 
@@ -46,7 +47,7 @@ class Kept(People):
     def take_each(self, *events: StoredEvent) -> None:
         """Take events one batch each."""
         for each in events:
-            self.take([each], QUEUE, self.position(QUEUE) + 1)
+            self.take(numbered([each]), QUEUE, self.position(QUEUE) + 1)
 
     def values(self, kind: str, each: str) -> dict[str, Any] | None:
         """Return the properties of whoever the id belongs to."""
@@ -144,11 +145,11 @@ def test_a_batch_that_fails_is_taken_again_and_ends_the_same(people: Kept) -> No
 
     people._emit = fail
     with pytest.raises(OSError, match="space"):
-        people.take([first], QUEUE, 1)
+        people.take(numbered([first]), QUEUE, 1)
     assert people.position(QUEUE) == 0
     assert people.values("visitor", "v") is None
     people._emit = keep
-    people.take([first, first], QUEUE, 1)
+    people.take(numbered([first, first]), QUEUE, 1)
     assert (people.position(QUEUE), people.names()) == (1, ["$name_changed"])
 
 
@@ -195,20 +196,22 @@ def applied(monkeypatch: pytest.MonkeyPatch) -> list[Fact]:
 
 def test_a_batch_of_old_facts_makes_their_world_anew_once(people: Kept, applied: list[Fact]) -> None:
     lot = 300
-    people.take([identify(number, update("n", number), visitor_id="v") for number in range(lot, 2 * lot)], QUEUE, 1)
+    people.take(
+        numbered([identify(number, update("n", number), visitor_id="v") for number in range(lot, 2 * lot)]), QUEUE, 1
+    )
     assert len(applied) == lot
-    people.take([identify(number, update("n", number), visitor_id="v") for number in range(lot)], QUEUE, 2)
+    people.take(numbered([identify(number, update("n", number), visitor_id="v") for number in range(lot)]), QUEUE, 2)
     assert len(applied) == lot + 2 * lot
     assert people.values("visitor", "v") == {"n": 2 * lot - 1}
 
 
 def test_events_that_name_both_again_are_no_work_however_late(people: Kept, applied: list[Fact]) -> None:
     lot = 300
-    people.take([event(number, visitor_id="v", user_id="u") for number in range(1, 2 * lot, 2)], QUEUE, 1)
+    people.take(numbered([event(number, visitor_id="v", user_id="u") for number in range(1, 2 * lot, 2)]), QUEUE, 1)
     assert len(applied) == 1
-    people.take([event(number, visitor_id="v", user_id="u") for number in range(2, 2 * lot, 2)], QUEUE, 2)
+    people.take(numbered([event(number, visitor_id="v", user_id="u") for number in range(2, 2 * lot, 2)]), QUEUE, 2)
     assert len(applied) == 1
-    people.take([event(lot + 1000, visitor_id="v", user_id="u", time=0)], QUEUE, 3)
+    people.take(numbered([event(lot + 1000, visitor_id="v", user_id="u", time=0)]), QUEUE, 3)
     assert len(applied) < 3 * lot
 
 
@@ -223,7 +226,7 @@ def test_repeated_joins_count_again_once_something_comes_between(people: Kept) -
 def test_a_change_that_came_late_is_told_of_the_event_that_made_it(people: Kept) -> None:
     people.take_each(identify(9, update("plan", "pro"), visitor_id="v"))
     late = [identify(1, update("n", 1), visitor_id="v"), identify(2, update("$name", "Ann"), visitor_id="v")]
-    people.take([*late, identify(12, update("$name", "Eve"), visitor_id="v")], QUEUE, 9)
+    people.take(numbered([*late, identify(12, update("$name", "Eve"), visitor_id="v")]), QUEUE, 9)
     told = {(each["name"], each["props"]["$name"], each["props"]["$cause"]) for each in people.followed.values()}
     assert told == {("$name_changed", "Ann", "id002"), ("$name_changed", "Eve", "id012")}
 
@@ -235,7 +238,7 @@ def test_a_change_that_came_late_names_only_whom_it_is_about(people: Kept) -> No
     )
     hers = identify(50, update("$email", "ann@shop.example"), visitor_id="v", session_id="hers")
     his = identify(40, update("$email", "ben@shop.example"), user_id="ben", session_id="his")
-    people.take([his, hers], QUEUE, 3)
+    people.take(numbered([his, hers]), QUEUE, 3)
     (told,) = people.followed.values()
     assert told["props"] == {"$email": "ben@shop.example", "$cause": "id040"}
     assert (told["user_id"], told.get("visitor_id"), told["session_id"]) == ("ben", None, "his")
@@ -246,7 +249,7 @@ def test_what_a_browser_told_late_of_anothers_time_is_no_change_of_whose_it_is_n
     people.take_each(event(30, "$auth", visitor_id="v", user_id="ben"), known)
     people.followed.clear()
     late = event(20, "$session_start", visitor_id="v"), event(90, "$auth", visitor_id="v", user_id="ann")
-    people.take(late, QUEUE, 3)
+    people.take(numbered(late), QUEUE, 3)
     assert people.values("visitor", "v") == {"$email": "ann@shop.example"}
     assert people.followed == {}
 
@@ -262,7 +265,7 @@ def test_what_comes_behind_a_repeat_of_the_same_millisecond_is_not_late() -> Non
         event(4, visitor_id="w", user_id="7", time=6),
     ]
     people = Kept()
-    people.take(events, QUEUE, 1)
+    people.take(numbered(events), QUEUE, 1)
     told = [(each["name"], each["props"]["$cause"]) for each in people.followed.values()]
     assert told == [("$name_changed", "id000"), ("$user_merged", "id004"), ("$name_changed", "id004")]
     assert people.followed == in_order(events).followed
@@ -275,7 +278,7 @@ def test_late_for_one_world_is_later_than_what_follows_in_another(people: Kept) 
     late = identify(1, update("$name", "Ann"), visitor_id="v")
     follows = identify(4, update("$name", "Eve"), visitor_id="v")
     into_new = event(5, "$user_merged", props=merge)
-    people.take([late, follows, into_new, event(6, visitor_id="w", user_id="new")], QUEUE, 9)
+    people.take(numbered([late, follows, into_new, event(6, visitor_id="w", user_id="new")]), QUEUE, 9)
     assert people.values("visitor", "v") == {"n": 3, "$name": "Eve"} | {"n": 9}
     causes = {(each["name"], each["props"].get("$name"), each["props"]["$cause"]) for each in people.followed.values()}
     assert {("$name_changed", "Ann", "id001"), ("$name_changed", "Eve", "id004")} <= causes
@@ -372,7 +375,7 @@ def check_any_order(events: list[StoredEvent], shuffle: random.Random) -> None:
     shuffle.shuffle(arrived)
     assert in_order(arrived).everything() == expected
     people = Kept()
-    people.take(arrived, QUEUE, 1)
+    people.take(numbered(arrived), QUEUE, 1)
     assert people.everything() == expected
 
 
@@ -412,7 +415,7 @@ def test_any_order_ends_in_the_same_users_where_not_all_has_room(
 def test_what_follows_is_the_same_in_one_batch_and_in_many(events: list[StoredEvent]) -> None:
     events.sort(key=lambda each: (each["time"], each["id"]))
     people = Kept()
-    people.take(events, QUEUE, 1)
+    people.take(numbered(events), QUEUE, 1)
     assert people.followed == in_order(events).followed
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from server.events.head import read_heads
 from server.outgoing import settling
 from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import Delivery, Subscription, select_deliveries, used_bytes
@@ -48,7 +49,8 @@ def event(number: int, name: str = "Paid", **columns: Any) -> tuple[int, dict[st
 
 
 def take(outbox: Outbox, *events: tuple[int, dict[str, Any]]) -> None:
-    outbox.take(events, QUEUE, events[-1][0])
+    rows = [(number, orjson.dumps(told)) for number, told in events]
+    outbox.take(read_heads(rows), QUEUE, events[-1][0])
 
 
 def waiting(outbox: Outbox, line: Subscription) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from server.events.head import read_heads
 from server.outgoing import sender as module
 from server.outgoing.courier import Courier
 from server.outgoing.outbox import Outbox
@@ -74,7 +75,8 @@ def subscribe(outbox: Outbox, receiver: Receiver) -> Subscription:
 
 def take(outbox: Outbox, *numbers: int) -> None:
     shared: dict[str, Any] = {"site": "default", "name": "Paid", "time": NOW_MS, "received_at": NOW_MS, "props": {}}
-    outbox.take([(number, {"id": f"id-{number}", **shared}) for number in numbers], QUEUE, numbers[-1])
+    rows = [(number, orjson.dumps({"id": f"id-{number}", **shared})) for number in numbers]
+    outbox.take(read_heads(rows), QUEUE, numbers[-1])
 
 
 def wait_for(claim: Callable[[], bool]) -> None:
