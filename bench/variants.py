@@ -19,6 +19,7 @@ from server.app import Application, create_app, create_parts
 from server.enrich import referrer
 from server.enrich.client_ip import ClientIp
 from server.enrich.hints import Hints
+from server.events.head import read_heads
 from server.ingest import pipeline
 from server.ingest.queue import Queue
 from server.ingest.queue_file import OnEnd, Submission
@@ -152,8 +153,9 @@ class _InMemory:
         while not threading.Event().wait(FLUSH_S):
             lines, self._lines = self._lines, []
             if lines:
+                events = read_heads(enumerate(lines, self._written + 1))
                 self._written += len(lines)
-                self._store.append(lines, "memory", self._written)
+                self._store.append(events, "memory", self._written)
 
 
 def main(name: str) -> int:

@@ -24,11 +24,14 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 Numbered = tuple[int, Head, bytes]
 """One event with its number in the queue. Shape: the bytes are its line of JSON."""
 
+HeadError = msgspec.DecodeError
+"""What `read_heads` says of a line that is no event."""
+
 _decode_head = msgspec.json.Decoder(Head).decode
 
 
 def read_heads(rows: Iterable[tuple[int, bytes]]) -> list[Numbered]:
-    """Return numbered lines with their heads. Errors: msgspec.DecodeError for what no event is.
+    """Return numbered lines with their heads. Errors: HeadError for what no event is.
 
     Measured: 0.8 µs an event, of a kilobyte, instead of 3.2 for all of it, and no objects that the collector counts.
     """

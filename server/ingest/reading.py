@@ -34,9 +34,9 @@ def read_waiting(
     rows: list[Waiting] = []
     size_bytes = 0
     try:
-        for seq, event in _rows(database, position, last_seq):
-            rows.append((seq, event))
-            size_bytes += len(event)
+        for row in _rows(database, position, last_seq):
+            rows.append(row)
+            size_bytes += len(row[1])
             if len(rows) == MAX_BATCH_EVENTS or size_bytes > MAX_BATCH_BYTES:
                 return rows, True
     except Damaged:

@@ -14,7 +14,7 @@ from server.events.head import Numbered, read_heads
 from server.ingest.people import People
 from server.ingest.queue import Queue
 from server.ingest.queue_file import add_count
-from server.ingest.reading import Waiting, read_moved
+from server.ingest.reading import read_moved
 from server.outgoing.outbox import Outbox
 from server.storage.base import Store
 from server.storage.tombstones import Tombstone
@@ -52,15 +52,15 @@ class Telling:
         """Say that the store has left out events of the rows that are told next: of the erased."""
         self._has_gaps = True
 
-    def tell(self, rows: Sequence[Waiting]) -> None:
+    def tell(self, events: Sequence[Numbered]) -> None:
         """Have the events taken."""
         if self._people is None and self._outbox is None:
             return
-        for start in range(0, len(rows), SLICE_ROWS):
-            part = rows[start : start + SLICE_ROWS]
-            events = self._events_of(part)
-            self._tell_people(events, part[-1][0])
-            self._tell_outbox(events, part[-1][0])
+        for start in range(0, len(events), SLICE_ROWS):
+            part = events[start : start + SLICE_ROWS]
+            stored = self._stored(part)
+            self._tell_people(stored, part[-1][0])
+            self._tell_outbox(stored, part[-1][0])
         self._has_gaps = False
 
     def pass_over(self, seq: int) -> None:
@@ -109,7 +109,7 @@ class Telling:
     def _replay(self, position: int, stored: int, tell: Callable[[Sequence[Numbered], int], None]) -> None:
         """Tell one of them what is between its position and the store's."""
         for rows in read_moved(self._database, position, stored, self._queue.last_seq):
-            tell(self._events_of(rows), rows[-1][0])
+            tell(self._stored(read_heads(rows)), rows[-1][0])
 
     def _tell_people(self, events: Sequence[Numbered], position: int) -> None:
         if self._people is not None:
@@ -151,9 +151,8 @@ class Telling:
         row = self._database.execute("select min(seq) from waiting").fetchone()
         return int(row[0]) if row[0] is not None else self._queue.last_seq() + 1
 
-    def _events_of(self, rows: Sequence[Waiting]) -> Sequence[Numbered]:
-        """Return the rows' events with their numbers; where there may be gaps, those that the store has."""
-        events = read_heads(rows)
+    def _stored(self, events: Sequence[Numbered]) -> Sequence[Numbered]:
+        """Return the events that the store has, where there may be gaps."""
         if not self._has_gaps:
             return events
         sql = "select site, id from events where id in (select unnest($ids))"

@@ -19,6 +19,7 @@ import orjson
 from server.background import step_back
 from server.clock import Clock, now_ms
 from server.errors import Unavailable
+from server.events.head import HeadError, read_heads
 from server.ingest.accounts import received_ms
 from server.ingest.asked import Asked, FindIds, Ids
 from server.ingest.erasure import Erasure
@@ -210,8 +211,9 @@ class Writer:
         last = rows[-1][0]
         started = time.perf_counter()
         try:
-            erased = self._store.append([event for _, event in rows], self._queue.queue_id, last)
-        except StoreRefused as error:
+            events = read_heads(rows)
+            erased = self._store.append(events, self._queue.queue_id, last)
+        except (StoreRefused, HeadError) as error:
             if len(rows) == 1:
                 self._set_aside(rows[0], "store_refused", str(error))
                 return
@@ -224,7 +226,7 @@ class Writer:
             self._telling.expect_gaps()
             self._erasure.forget_left_out(rows)
             self._queue.change(lambda database: add_count(database, "erased", "", erased))
-        self._telling.tell(rows)
+        self._telling.tell(events)
         state = self.state
         state.stored += len(rows)
         state.batch_events.observe(len(rows))

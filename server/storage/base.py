@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from server.events.head import Numbered
 from server.storage.tombstones import Tombstone
 
 Row = tuple[Any, ...]
@@ -36,8 +37,8 @@ class Store(Protocol):
         """Return the number of the last event taken from this queue, 0 before the first."""
         ...
 
-    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> int:
-        """Add events (lines of JSON) and record the queue's position, both or neither.
+    def append(self, events: Sequence[Numbered], queue_id: str, position: int) -> int:
+        """Add events and record the queue's position, both or neither.
 
         Shape:  returns how many events were left out because they belong to somebody who was erased.
         """

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from server.errors import Unavailable
+from server.events.head import Numbered
 from server.events.model import COLUMNS
 from server.storage.base import Ask, BeforeErased, Row, StoreRefused
 from server.storage.duckdb_erasure import delete_before, erase_events, keep_condition, known_tombstones, rewrite
@@ -69,16 +70,15 @@ class DuckDBStore:
         rows = self.query("select position from progress where queue_id = $queue_id", {"queue_id": queue_id})
         return int(rows[0][0]) if rows else 0
 
-    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> int:
+    def append(self, events: Sequence[Numbered], queue_id: str, position: int) -> int:
         """Add events and record the queue's position, both or neither; return how many were left out as erased."""
         with self._writing:
             database = self._opened()
-            lines = b"\n".join(events)
-            self._incoming.write_bytes(lines)
+            self._incoming.write_bytes(b"\n".join([line for _, _, line in events]))
             try:
                 with transaction(database):
                     row = database.execute(f"insert into events ({_NAMES}) {self._kept}").fetchone()
-                    self._tell_hours(events, lines)
+                    self._tell_hours(events)
                     database.execute("insert or replace into progress values (?, ?)", [queue_id, position])
             except _REFUSALS as error:
                 raise StoreRefused(str(error)) from error
@@ -174,8 +174,8 @@ class DuckDBStore:
         with self._writing, self._gate.alone(CLOSE_PATIENCE_S):
             self._close()
 
-    def _tell_hours(self, events: Sequence[bytes], lines: bytes) -> None:
-        if self._hours is not None and (late := self._hours.late(events, lines)):
+    def _tell_hours(self, events: Sequence[Numbered]) -> None:
+        if self._hours is not None and (late := self._hours.late(events)):
             self._incoming.write_bytes(b"\n".join(late))
             self._hours.add(self._kept)
 

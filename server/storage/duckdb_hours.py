@@ -7,12 +7,12 @@ An erasure and the retention make the hours anew whose events they remove, in th
 store.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
 
+from server.events.head import Numbered
 from server.storage.duckdb_file import transaction
 from server.storage.hours import (
     HOUR,
@@ -33,7 +33,7 @@ from server.storage.hours import (
 LAG_MS = 5_000
 """Most events are stored within so long; what comes later is added when it comes."""
 
-FOLD_EVENTS = 5_000
+FOLD_EVENTS = 10_000
 FOLD_PAUSE_MS = 60_000
 """Folded again after so many events, or after so long when there are fewer."""
 
@@ -44,7 +44,6 @@ MERGE_ROWS, MOST_ROWS = 2_000, 50_000
 """An hour's rows are added up when so many are new and no fewer than the others; not beyond so many."""
 
 FIRST_SPAN_MS = 60_000
-_TIME = re.compile(rb'"time"\s*:\s*(-?\d+)')
 
 Connection = duckdb.DuckDBPyConnection
 Stretch = tuple[int, int]
@@ -65,23 +64,18 @@ class Hours:
         self._new_rows = self._merged_rows = 0
         self._over_ms: int | None = None
 
-    def late(self, events: Sequence[bytes], lines: bytes) -> list[bytes]:
-        """Return which events that are being stored may be in the stretch; `add` is to follow, with these alone.
-
-        Shape:  lines are the same events, one after another.
-        """
+    def late(self, events: Sequence[Numbered]) -> list[bytes]:
+        """Return which events that are being stored may be in the stretch; `add` is to follow, with these alone."""
         self._arrived += len(events)
         stretch = self._known_stretch()
         if stretch is None:
             return []
         since, until = stretch
-        times = [int(each) for each in _TIME.findall(lines)]
-        # a property may have this name as well: then too many are looked at, never too few
-        earliest = min(times) if len(times) >= len(events) else since - 1
+        earliest = min(head.time for _, head, _ in events)
         self._is_complete = self._is_complete and earliest >= since
         if earliest >= until:
             return []
-        return [each for each in events if min(map(int, _TIME.findall(each)), default=since) < until]
+        return [line for _, head, line in events if head.time < until]
 
     def add(self, incoming: str) -> None:
         """Tell the tables of events that are being stored, inside the transaction that does it."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import duckdb
-import orjson
 import pytest
 
 from bench.history import VISITS, grow_store
@@ -11,7 +10,7 @@ from server.events.model import COLUMNS
 from server.reports.events import list_events
 from server.reports.filters import Filter
 from server.storage.duckdb import DuckDBStore
-from tests.factories import NOW_MS, make_id
+from tests.factories import NOW_MS, make_id, numbered
 
 SEEDS, SESSIONS, DAYS = 100, 20, 10
 
@@ -19,13 +18,13 @@ SEEDS, SESSIONS, DAYS = 100, 20, 10
 def seed_store(path: Path) -> None:
     """Write a store of SEEDS events in SESSIONS sessions."""
     store = DuckDBStore(path)
-    lines = []
+    events = []
     for number in range(SEEDS):
         session = f"s{number % SESSIONS}"
         event = {"id": make_id(), "site": "default", "name": "n", "session_id": session, "visitor_id": f"v{session}"}
         times = {"time": NOW_MS + number, "received_at": NOW_MS + number}
-        lines.append(orjson.dumps({**dict.fromkeys(COLUMNS), **event, **times, "props": {"number": number}}))
-    store.append(lines, "queue", SEEDS)
+        events.append({**dict.fromkeys(COLUMNS), **event, **times, "props": {"number": number}})
+    store.append(numbered(events), "queue", SEEDS)
     store.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from server.errors import Unavailable
+from server.events.head import Numbered
 from server.ingest.accounts import received_ms
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Submission
@@ -168,8 +169,8 @@ def test_what_is_set_aside_while_an_erasure_is_under_way_goes_too(
 ) -> None:
     append = DuckDBStore.append
 
-    def refuse(self: DuckDBStore, events: list[bytes], *place: Any) -> int:
-        if any(CANARY.encode() in event for event in events):
+    def refuse(self: DuckDBStore, events: list[Numbered], *place: Any) -> int:
+        if any(CANARY.encode() in line for _, _, line in events):
             clock.now_ms += 50
             raise StoreRefused("not this one")
         return append(self, events, *place)

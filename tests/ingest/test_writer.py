@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from server.events.head import Numbered
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission, forget_stored
 from server.ingest.rejected import RejectedFilter
@@ -31,11 +32,11 @@ class FaultyStore(DuckDBStore):
         self.poison = b"POISON"
         self.has_failed = threading.Event()
 
-    def append(self, events: Sequence[bytes], queue_id: str, position: int) -> int:
+    def append(self, events: Sequence[Numbered], queue_id: str, position: int) -> int:
         if self.faults:
             self.has_failed.set()
             raise self.faults.pop()
-        if any(self.poison in event for event in events):
+        if any(self.poison in line for _, _, line in events):
             raise StoreRefused("poison")
         erased = super().append(events, queue_id, position)
         if self.fails_after_commit:
@@ -125,8 +126,17 @@ async def test_an_event_that_the_store_refuses_moves_aside_and_the_rest_goes_on(
     assert queue.counts().queued == 0
 
 
-async def test_the_real_store_refuses_only_what_is_broken(queue: Queue, tmp_path: Path, store: FaultyStore) -> None:
-    broken = Record("default", make_id(), b'{"id": "x", "time": "no number"}')
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id": "x", "time": "no number"}',
+        b'{"id": "x", "site": "default", "name": "n", "time": 1, "received_at": "no number"}',
+        b'{"id": "x", "site": "default", "time": 1}',
+        b"no",
+    ],
+)
+async def test_only_what_is_broken_is_set_aside(queue: Queue, tmp_path: Path, store: FaultyStore, line: bytes) -> None:
+    broken = Record("default", make_id(), line)
     good = make_record()
     await queue.submit(Submission([broken, good]))
     writer = make_writer(queue, tmp_path, store)

@@ -6,6 +6,7 @@ Started by the promise tests as a process of its own.
 import sys
 from collections.abc import Sequence
 
+from server.events.head import Numbered
 from server.serving import serve
 from server.settings import read_settings
 from server.storage.duckdb import DuckDBStore
@@ -18,7 +19,7 @@ def main() -> int:
     settings = read_settings()
     append = DuckDBStore.append
 
-    def append_unless_away(self: DuckDBStore, events: Sequence[bytes], queue_id: str, position: int) -> int:
+    def append_unless_away(self: DuckDBStore, events: Sequence[Numbered], queue_id: str, position: int) -> int:
         if (settings.data_dir / STORE_AWAY).exists():
             raise ConnectionError("the store is away")
         return append(self, events, queue_id, position)

@@ -14,7 +14,7 @@ from server.reports.filters import Filter
 from server.reports.overview import CARDS, overview
 from server.reports.stats import count_events
 from server.storage.duckdb import DuckDBStore
-from tests.factories import NOW_MS, make_id
+from tests.factories import NOW_MS, make_id, numbered
 
 METRICS = ("events", "visitors")
 VALUES: dict[str, tuple[str | None, ...]] = {
@@ -66,7 +66,7 @@ def asked_singly(store: DuckDBStore, period: dict[str, Any], limit: int, *, with
 @pytest.mark.parametrize("seed", range(5))
 def test_it_is_what_the_single_questions_tell(store: DuckDBStore, seed: int, with_bots: bool) -> None:
     source = random.Random(seed)  # noqa: S311 - made-up events
-    store.append([orjson.dumps(event(source)) for _ in range(300)], "queue", 300)
+    store.append(numbered(event(source) for _ in range(300)), "queue", 300)
     periods: tuple[dict[str, Any], ...] = ({}, {"site": "default", "since_ms": NOW_MS - 86_400_000, "until_ms": NOW_MS})
     for period in periods:
         for limit in (2, 100):

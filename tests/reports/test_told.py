@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.events.head import read_heads
 from server.events.model import COLUMNS
 from server.reports.events import list_events
 from server.reports.filters import Filter
@@ -92,6 +93,11 @@ def stored(event: dict[str, Any]) -> bytes:
     return orjson.dumps({**dict.fromkeys(COLUMNS), **event, **known})
 
 
+def append(store: DuckDBStore, lines: list[bytes], position: int = 1) -> None:
+    """Store events."""
+    store.append(read_heads(enumerate(lines)), "queue", position)
+
+
 def compare(store: DuckDBStore, wanted: Filter, *, with_bots: bool) -> None:
     """Expect the same of every question, asked of the tables and of events."""
     untold = cast("Store", Untold(store))
@@ -125,7 +131,7 @@ def test_the_tables_tell_what_the_events_do(
     store = DuckDBStore(path)
     for position, (kind, what) in enumerate(steps):
         if kind == "append":
-            store.append([stored(each) for each in what], "queue", position)
+            append(store, [stored(each) for each in what], position)
         elif kind == "fold":
             _ = [store.fold(what[0] + duckdb_hours.LAG_MS) for _ in range(what[1])]
         elif kind == "erase":
@@ -167,7 +173,7 @@ def test_names_beyond_one_block_of_masks(store: DuckDBStore, limit: int) -> None
         }
         for _ in range(2_000)
     ]
-    store.append([stored(each) for each in events], "queue", 1)
+    append(store, [stored(each) for each in events])
     while store.fold(START + 4 * HOUR):
         pass
     untold = cast("Store", Untold(store))
@@ -189,7 +195,7 @@ def test_no_more_names_and_sources_are_read_than_are_shown(store: DuckDBStore) -
         for number in range(300)
         for name in ("$session_start", f"event {number}")
     ]
-    store.append([stored(each) for each in events], "queue", 1)
+    append(store, [stored(each) for each in events])
     while store.fold(START + HOUR):
         pass
     read = []
@@ -209,7 +215,7 @@ def test_no_more_names_and_sources_are_read_than_are_shown(store: DuckDBStore) -
 
 def test_a_visitor_of_many_hours_is_found_in_all_of_them(store: DuckDBStore) -> None:
     events = [{"time": START - n * HOUR, "site": "default", "name": "n", "visitor_id": "v1"} for n in range(40)]
-    store.append([stored(each) for each in events], "queue", 1)
+    append(store, [stored(each) for each in events])
     while store.fold(START + HOUR):
         pass
     wanted, cursor = Filter(visitor_id="v1"), None
@@ -233,7 +239,7 @@ def test_a_visitor_of_many_hours_is_found_in_all_of_them(store: DuckDBStore) -> 
 )
 def test_whole_hours_of_the_period_are_told(store: DuckDBStore, wanted: Filter, told: tuple[int, int] | None) -> None:
     event = {"site": "default", "name": "n"}
-    store.append([stored({**event, "time": START + n * HOUR}) for n in range(4)], "queue", 1)
+    append(store, [stored({**event, "time": START + n * HOUR}) for n in range(4)])
     while store.fold(START + 9 * HOUR):
         pass
     with store.instant() as ask:

@@ -3,12 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from server.errors import Unavailable
 from server.storage.duckdb import DuckDBStore
+from tests.factories import numbered
+
+
+def event(event_id: str) -> dict[str, Any]:
+    return {"id": event_id, "site": "default", "name": "n", "time": 1}
 
 
 class _FullDisk:
@@ -32,17 +38,17 @@ def test_a_failed_commit_tells_its_own_reason(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         patch.setattr(store, "_database", _FullDisk())
         with pytest.raises(duckdb.IOException, match="No space left"):
-            store.append([b"{}"], "queue", 1)
+            store.append(numbered([event("a")]), "queue", 1)
     store.close()
 
 
 def test_a_store_that_the_engine_has_given_up_is_opened_again(tmp_path: Path) -> None:
     """What a checkpoint on a full disk does: "database has been invalidated because of a previous fatal error"."""
     store = DuckDBStore(tmp_path / "events.duckdb")
-    store.append([b'{"id": "a"}'], "queue", 1)
+    store.append(numbered([event("a")]), "queue", 1)
     store._opened().close()
     assert store.position("queue") == 1
-    store.append([b'{"id": "b"}'], "queue", 2)
+    store.append(numbered([event("b")]), "queue", 2)
     assert store.query("select id from events order by id", {}) == [("a",), ("b",)]
     store.close()
 

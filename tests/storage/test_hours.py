@@ -8,6 +8,7 @@ import duckdb
 import orjson
 import pytest
 
+from server.events.head import read_heads
 from server.events.model import COLUMNS
 from server.storage import duckdb_hours
 from server.storage.base import StoreRefused
@@ -39,7 +40,7 @@ def line(time_ms: int, **changes: Any) -> bytes:
 
 def append(store: DuckDBStore, *lines: bytes) -> None:
     """Store events."""
-    store.append(lines, "queue", 1)
+    store.append(read_heads(enumerate(lines)), "queue", 1)
 
 
 def fold(store: DuckDBStore, until_ms: int) -> int:
@@ -117,7 +118,7 @@ def test_what_is_refused_leaves_no_rows(store: DuckDBStore) -> None:
     append(store, line(START), line(START + HOUR))
     fold(store, START + 2 * HOUR)
     with pytest.raises(StoreRefused):
-        append(store, line(START), b'{"time": "soon"}')
+        append(store, line(START), line(START, received_at="soon"))
     assert counts(store) == [(0, UUID, 1), (1, UUID, 1)]
 
 

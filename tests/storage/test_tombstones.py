@@ -21,6 +21,7 @@ from server.storage.tombstones import (
     read_tombstones,
     subjects_of,
 )
+from tests.factories import numbered
 
 IDS = st.sampled_from(["a", "b"])
 TIMES = st.integers(1, 6)
@@ -60,7 +61,7 @@ def test_the_store_removes_and_leaves_out_what_the_others_do(
     bare_store: DuckDBStore, stones: list[Tombstone], given_events: list[dict[str, Any]]
 ) -> None:
     store = bare_store
-    lines = [orjson.dumps({**event, "id": str(number)}) for number, event in enumerate(given_events)]
+    told = numbered({**event, "id": str(number)} for number, event in enumerate(given_events))
     with store._opened().cursor() as cursor:
         for table in ("events", "erased"):
             cursor.execute(f"delete from {table}")
@@ -71,13 +72,13 @@ def test_the_store_removes_and_leaves_out_what_the_others_do(
         if not erased.covers(event["site"], subjects_of(event), event["time"])
     }
     store.erase([], lambda _: None)
-    store.append(lines, "queue", 1)
+    store.append(told, "queue", 1)
     removed = store.erase(stones, lambda _: None)
     assert {each for (each,) in store.query("select id from events", {})} == expected
-    assert removed == len(lines) - len(expected)
+    assert removed == len(told) - len(expected)
     with store._opened().cursor() as cursor:
         cursor.execute("delete from events")
-    assert store.append(lines, "queue", 2) == removed
+    assert store.append(told, "queue", 2) == removed
     assert {each for (each,) in store.query("select id from events", {})} == expected
     assert store.tombstones() == set(stones)
 

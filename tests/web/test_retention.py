@@ -71,11 +71,12 @@ def rows(client: TestClient) -> list[tuple[Any, ...]]:
 def pass_days(client: TestClient, clock: StandingClock, days: int) -> None:
     """Have the hourly work be done at a later time."""
     writer = client.app.state.parts.writer  # type: ignore[attr-defined]  # as above
-    clock.now_ms += days * DAY_MS
-    due = writer._housekeeping_due_ms
     end = time.monotonic() + PATIENCE_S
+    writer._housekeeping_due_ms = clock.now_ms + 2 * days * DAY_MS  # not before she was seen
+    clock.now_ms += days * DAY_MS
     say(client, {"name": "Tick", "user_id": "anna"})
-    while writer._housekeeping_due_ms == due:
+    writer._housekeeping_due_ms = 0
+    while not writer._housekeeping_due_ms:
         assert time.monotonic() < end
         time.sleep(0.01)
     say(client, {"name": "Tick", "user_id": "anna"})  # moved after it
