@@ -20,7 +20,7 @@ from server.background import Repeated
 from server.ingest.queue_file import BUSY_TIMEOUT_MS
 from server.storage.sqlite_log import empty_log
 
-PERIOD_S = 1.0
+PERIOD_S = 0.5
 LOG_BYTES = 8 * 1024 * 1024
 PATIENCE_MS = 20
 
