@@ -14,6 +14,12 @@ Group commit
     (or ENOUGH_BYTES) are waiting (measured: half as many commits, each of which costs as much as five requests).
     Several processes may share the file; SQLite's write lock orders them.
 
+Who is ahead of the writer
+    Requests are committed before they are moved on, and on one core who sends without a pause can be faster than the
+    writer. Far ahead of it (writer.py), `hold_back` keeps them waiting until it has come closer: what is accepted then
+    is what is moved, what waits is bounded by more than the disk, and beyond MAX_PENDING_BYTES `submit` raises
+    Unavailable. While the store is away everything is taken in: that is what the file is for.
+
 Exactly once
     `ids` holds (site, event id) of everything accepted in the last IDS_KEPT_DAYS days. An id that is there
     already is a duplicate: known at the answer, not stored again. UUIDs are kept as 16 bytes; version 7 ids
@@ -93,6 +99,8 @@ class Queue:
         self._submitted = 0
         self._wake = threading.Event()
         self._waking: asyncio.AbstractEventLoop | None = None
+        self._held_back: list[Submission] = []
+        self._held_until_s = 0.0
         self._is_stopping = False
         self._has_ended = False
         self.commits = 0
@@ -138,7 +146,7 @@ class Queue:
         for refusal in submission.rejected:
             size_bytes += len(refusal.payload) + len(refusal.context or b"")
         if self._taken_bytes - self._ended_bytes + size_bytes > MAX_PENDING_BYTES:
-            raise _unavailable("More is waiting for the disk than fits in memory.")
+            raise _unavailable("More is waiting to be written than fits in memory.")
         self._taken_bytes += size_bytes
         submission.size_bytes = size_bytes
         submission.loop = loop
@@ -174,6 +182,14 @@ class Queue:
         self._wake.set()
         done.result()
         return found[-1]  # it was done again where others of its group were at fault
+
+    def hold_back(self, seconds: float) -> None:
+        """Have requests wait so long before they are committed, from now; 0 lets them go. Changes do not wait.
+
+        For the writer's thread; what other processes take in does not wait.
+        """
+        self._held_until_s = perf_counter() + seconds
+        self._wake.set()
 
     def scrub(self) -> None:
         """Overwrite what deletions have left in the file and its log; blocks. Errors: Unavailable, sqlite3.Error.
@@ -260,17 +276,26 @@ class Queue:
 
     def _run(self, database: sqlite3.Connection) -> None:
         while True:
-            if not self._wake.wait(PROBE_S if self.last_error else None):
+            patience_s = max(0.0, self._held_until_s - perf_counter()) if self._held_back else None
+            if not self._wake.wait(PROBE_S if self.last_error else patience_s) and self.last_error:
                 # requests alone must not be what finds the disk mended: an unready server may get none
                 self._pending.append(Submission((), work=_probe))
             self._wake.clear()
-            if group := list(self._take()):
+            if group := self._next_group():
                 self._commit(database, group)
-            if self._is_stopping and not self._pending:
+            if self._is_stopping and not self._pending and not self._held_back:
                 break
         database.close()
         self._has_ended = True
         self._refuse_rest()
+
+    def _next_group(self) -> list[Submission]:
+        taken = list(self._take())
+        if self._held_until_s > perf_counter() and not self._is_stopping:
+            self._held_back += [each for each in taken if each.work is None]
+            return [each for each in taken if each.work is not None]
+        group, self._held_back = self._held_back + taken, []
+        return group
 
     def _take(self) -> Iterator[Submission]:
         with contextlib.suppress(IndexError):

@@ -38,6 +38,9 @@ GATHER_S = 0.2
 GATHER_BUSY_S = 0.5
 BUSY_ROWS = 500
 FORGET_ROWS = 256  # at once: 4,000 took 14 ms or more, which every answer that was due meanwhile waited for
+FAR_BEHIND = 200_000
+"""Events, which are moved in ten seconds: beyond so many requests wait for the writer (queue.py)."""
+HOLD_BACK_S = 2.0  # each batch says so anew, and takes less; nobody is to wait for an erasure or a long checkpoint
 POLL_S = 0.5
 SHARED_POLL_S = 0.1  # nobody tells of what other processes commit
 IDLE_CHECK_S = 0.005
@@ -87,6 +90,7 @@ class Writer:
         self._position = -1
         self._told = -1
         self._last_rows = 0
+        self._is_far_behind = False
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
@@ -167,6 +171,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - the one catch-all: rows stay queued, the thread lives
                 self.state.last_error = f"{type(error).__name__}: {error}"
                 self._position = -1  # only the store knows whether its commit went through
+                self._hold_back(is_far_behind=False)
                 log.warning("the store cannot be written, trying again in %.1f s: %s", pause_s, error)
                 if self._stop.wait(pause_s):
                     return
@@ -201,7 +206,14 @@ class Writer:
         self._told = self._position
         # who is behind moves on instead of waiting for many commits, which are long then anyhow
         self._forget(self._position, len(rows) if is_full else FORGET_ROWS)
+        self._hold_back(is_far_behind=is_full and self._queue.last_seq() - self._position > FAR_BEHIND)
         return is_full
+
+    def _hold_back(self, *, is_far_behind: bool) -> None:
+        """Have who is far ahead wait, or let them go."""
+        if is_far_behind or self._is_far_behind:
+            self._is_far_behind = is_far_behind
+            self._queue.hold_back(HOLD_BACK_S if is_far_behind else 0.0)
 
     def _append(self, rows: Sequence[Waiting]) -> None:
         """Add rows to the store and tell them; halve what it refuses until the one bad event is alone.

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,47 @@ async def test_the_same_id_is_stored_once_whatever_the_way(queue: Queue, path: P
     results = await asyncio.gather(*(queue.submit(Submission([record(same), record()])) for _ in range(50)))
     assert results == [[False, True]] * 50
     assert rows(path, "select count(*) from waiting") == [(52,)]
+
+
+async def test_requests_that_are_held_back_wait_and_changes_do_not(queue: Queue, path: Path) -> None:
+    queue.hold_back(60)
+    held = [asyncio.create_task(queue.submit(Submission([record()]))) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(queue.perform, lambda database: database.execute("insert into meta values ('x', 'y')"))
+    await asyncio.to_thread(queue.perform, lambda _: None)
+    assert not any(each.done() for each in held)
+    assert rows(path, "select count(*) from waiting") == [(0,)]
+    queue.hold_back(0)
+    assert await asyncio.gather(*held) == [[True]] * 3
+
+
+async def test_nobody_is_held_back_for_longer_than_was_said(queue: Queue) -> None:
+    queue.hold_back(0.2)
+    started = time.monotonic()
+    assert await queue.submit(Submission([record()])) == [True]
+    assert 0.1 < time.monotonic() - started < 5
+
+
+async def test_what_is_held_back_is_committed_before_the_end(queue: Queue, path: Path) -> None:
+    queue.hold_back(60)
+    held = asyncio.create_task(queue.submit(Submission([record()])))
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(queue.close)
+    assert await held == [True]
+    assert rows(path, "select count(*) from waiting") == [(1,)]
+
+
+async def test_more_than_fits_in_memory_is_refused_while_it_is_held_back(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ingest.queue.MAX_PENDING_BYTES", 100)
+    queue.hold_back(60)
+    held = asyncio.create_task(queue.submit(Submission([record(event=b"0" * 60)])))
+    await asyncio.sleep(0.05)
+    with pytest.raises(Unavailable):
+        await queue.submit(Submission([record(event=b"0" * 60)]))
+    queue.hold_back(0)
+    assert await held == [True]
 
 
 async def test_ids_are_per_site(queue: Queue) -> None:

@@ -13,7 +13,7 @@ from server.events.head import Numbered
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission, forget_stored
 from server.ingest.rejected import RejectedFilter
-from server.ingest.writer import Writer
+from server.ingest.writer import HOLD_BACK_S, Writer
 from server.storage.base import StoreRefused
 from server.storage.duckdb import DuckDBStore
 from tests.conftest import StandingClock
@@ -124,6 +124,31 @@ async def test_an_event_that_the_store_refuses_moves_aside_and_the_rest_goes_on(
     assert (rejected["event_id"], rejected["code"]) == (records[3].event_id, "store_refused")
     assert rejected["payload"] == records[3].event
     assert queue.counts().queued == 0
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_who_is_far_ahead_waits_for_the_writer_but_not_for_a_store_that_is_away(
+    queue: Queue, tmp_path: Path, store: FaultyStore, monkeypatch: pytest.MonkeyPatch, *, is_away: bool
+) -> None:
+    monkeypatch.setattr("server.ingest.reading.MAX_BATCH_EVENTS", 10)
+    monkeypatch.setattr("server.ingest.writer.FAR_BEHIND", 20)
+    held: list[float] = []
+    hold_back = queue.hold_back
+
+    def note(seconds: float) -> None:
+        held.append(seconds)
+        hold_back(seconds)
+        if is_away and seconds:
+            store.faults.append(OSError("away"))
+
+    monkeypatch.setattr(queue, "hold_back", note)
+    await queue.submit(Submission([make_record() for _ in range(55)]))
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert held == ([HOLD_BACK_S, 0.0] * 3 if is_away else [HOLD_BACK_S] * 3 + [0.0])
+    assert len(ids(store)) == 55
 
 
 @pytest.mark.parametrize(
