@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from server.ingest.queue_schema import SET_ASIDE
+from server.ingest.queue_schema import NOT_SET_ASIDE, SET_ASIDE
 
 
 @dataclass(slots=True)
@@ -89,20 +89,23 @@ def _read_counts(database: sqlite3.Connection) -> QueueCounts:
     counts: dict[str, dict[str, int]] = {}
     for name, label, value in database.execute("select name, label, value from counts"):
         counts.setdefault(name, {})[label] = value
-    first, last = database.execute("select min(seq), max(seq) from waiting").fetchone()
+    # apart: asked for both at once SQLite reads all rows, and there may be millions (200,000 took 0.8 s)
+    first, last = database.execute("select (select min(seq) from waiting), (select max(seq) from waiting)").fetchone()
     newest = database.execute("select seq from sqlite_sequence where name = 'waiting'").fetchone()
 
     def one(name: str) -> int:
         return counts.get(name, {}).get("", 0)
 
+    set_aside = _count(database, f"select count(*) from rejected where {SET_ASIDE}")  # noqa: S608 - a constant
     return QueueCounts(
         accepted=(newest[0] if newest else 0) - one("put_back"),
         duplicate=one("duplicate"),
         rejected=counts.get("rejected", {}),
         stored=one("stored"),
-        set_aside=_count(database, f"select count(*) from rejected where {SET_ASIDE}"),  # noqa: S608 - a constant
+        set_aside=set_aside,
         queued=last - first + 1 if first is not None else 0,  # without gaps; counting rows would read them all
-        rejected_kept=_count(database, "select count(*) from rejected"),
+        # from two indexes, which have no payloads
+        rejected_kept=set_aside + _count(database, f"select count(*) from rejected where {NOT_SET_ASIDE}"),  # noqa: S608 - as above
         dropped=counts.get("rejected_dropped", {}),
         replayed=one("replayed"),
         erased=one("erased"),
