@@ -30,7 +30,7 @@ from server.outgoing.outbox import Outbox
 from server.outgoing.outbox_file import OUTBOX_FILE
 from server.reports.events import write_events
 from server.reports.filters import Filter
-from server.restoring import READY, finish_restore
+from server.restoring import finish_restore, is_restore_begun
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
 from server.storage.duckdb_file import STORE_FILE
@@ -76,7 +76,7 @@ def _ask(settings: Settings, file_format: str, filters: Mapping[str, str]) -> HT
 
 def _export_file(settings: Settings, file_format: str, output: Path | None, wanted: Filter) -> None:
     path = settings.data_dir / STORE_FILE
-    if not path.exists() and not (settings.data_dir / READY).is_dir():
+    if not path.exists() and not is_restore_begun(settings.data_dir):
         raise BadRequest("no_store", f"There is no store in {settings.data_dir}.", "Name the folder: --data-dir")
     with folder_without_server(settings):
         try:

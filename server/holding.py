@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from server.errors import FootfallError, SettingsError
-from server.restoring import READY, finish_restore, folder_in_use
+from server.restoring import finish_restore, folder_in_use, is_restore_begun
 from server.settings import Settings
 from server.storage.folder import make_folder
 
@@ -34,7 +34,7 @@ def hold_folder(settings: Settings, *, is_handed_over: bool = False) -> Iterator
     with ExitStack() as held:
         try:
             make_folder(settings.data_dir)
-            if (settings.data_dir / READY).is_dir():
+            if is_restore_begun(settings.data_dir):
                 with folder_in_use(settings.data_dir, alone=True):  # several processes at it would lose files
                     finish_restore(settings.data_dir)
             held.enter_context(folder_in_use(settings.data_dir, alone=False))

@@ -1,8 +1,8 @@
 """`footfall restore`: puts a backup in the place of a data folder; whole or not at all, also when killed.
 
-First everything is copied into `restore.partial` in the data folder, and check sums and versions are compared; then it
-is renamed to `restore`, and from this moment the restore is done: what remains, moving its files over the old ones, is
-finished by whoever comes next, this command or the server's next start (`finish_restore`).
+First everything is copied into `.restore.partial` in the data folder, and check sums and versions are compared; then it
+is renamed to `.restore`, and from this moment the restore is done: what remains, moving its files over the old ones, is
+finished by whoever comes next, this command or the server's next start (`finish_restore`). It takes no more room.
 """
 
 import fcntl
@@ -23,14 +23,19 @@ from server.outgoing.outbox_file import OUTBOX_FILE
 from server.outgoing.outbox_file import VERSION as OUTBOX_VERSION
 from server.storage.duckdb_file import STORE_FILE, check_file
 from server.storage.files import sha256_of
-from server.storage.folder import make_folder
+from server.storage.folder import (
+    FOLDER_MODE,
+    RESTORE_DONE,
+    RESTORE_PARTIAL,
+    RESTORE_READY,
+    is_of_restore,
+    make_folder,
+)
 from server.storage.migrations import SchemaError, check_version, sync_path
 from server.storage.tombstones import FILE_NAME, merge_tombstones, read_tombstones
 
 MANIFEST = "manifest.json"
-READY = "restore"
-PARTIAL = "restore.partial"
-DONE = "restore.done"
+FILE_MODE = 0o600
 _OWNED = (QUEUE_FILE, STORE_FILE)
 _LOGS_OF = {
     QUEUE_FILE: ("queue.sqlite-wal", "queue.sqlite-shm"),
@@ -62,11 +67,16 @@ def folder_shared(data_dir: Path) -> Iterator[None]:
     Errors: FootfallError, OSError.
     """
     make_folder(data_dir)
-    if (data_dir / READY).is_dir():
+    if is_restore_begun(data_dir):
         with folder_in_use(data_dir, alone=True):  # several processes at it would lose files
             finish_restore(data_dir)
     with folder_in_use(data_dir, alone=False):
         yield
+
+
+def is_restore_begun(data_dir: Path) -> bool:
+    """Return whether there is a restore that `finish_restore` has to finish."""
+    return (data_dir / RESTORE_READY).is_dir()
 
 
 def restore(source: Path, data_dir: Path, *, force: bool) -> None:
@@ -75,6 +85,8 @@ def restore(source: Path, data_dir: Path, *, force: bool) -> None:
     Whoever was erased in this folder stays erased: its tombstones are added to the backup's, and applied at the next
     start.
     """
+    if is_of_restore(source, data_dir):
+        raise FootfallError("no_backup", f"{source} is where a restore works.", "Rename the folder.")
     files = _checked_manifest(source)
     make_folder(data_dir)
     with folder_in_use(data_dir, alone=True):
@@ -82,7 +94,7 @@ def restore(source: Path, data_dir: Path, *, force: bool) -> None:
         used = [name for name in _OWNED if (data_dir / name).exists()]
         if used and not force:
             raise FootfallError("not_empty", f"{data_dir} holds {', '.join(used)}.", "--force replaces them for good.")
-        partial = data_dir / PARTIAL
+        partial = data_dir / RESTORE_PARTIAL
         try:
             _copy_files(source, partial, files)
             _check_files(partial, files)
@@ -90,7 +102,7 @@ def restore(source: Path, data_dir: Path, *, force: bool) -> None:
             merge_tombstones(partial / FILE_NAME, read_tombstones(data_dir / FILE_NAME))
             for folder in {path.parent for path in partial.rglob("*")}:
                 sync_path(folder)
-            partial.rename(data_dir / READY)
+            partial.rename(data_dir / RESTORE_READY)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # the room that it takes may be what was missing
             raise
@@ -103,29 +115,24 @@ def finish_restore(data_dir: Path) -> None:
 
     For whoever has the folder's lock. What a killed restore has left goes first: whole copies that no erasure reaches.
     """
-    for name in (PARTIAL, DONE):
+    for name in (RESTORE_PARTIAL, RESTORE_DONE):
         _remove(data_dir / name)
-    ready = data_dir / READY
-    if not ready.is_dir():
+    if not is_restore_begun(data_dir):
         return
+    ready = data_dir / RESTORE_READY
     replaced = [log for name, logs in _LOGS_OF.items() if (ready / name).exists() for log in logs]
     for name in (*replaced, *_DERIVED):  # they belong to the files that go, or are made anew from those that come
         (data_dir / name).unlink(missing_ok=True)
-    # a log of the backup is moved before its file: a second try must not take it for an old one
-    for path in sorted(each for each in ready.rglob("*") if each.is_file() and each.name not in _LOGS):
+    sync_path(data_dir)
+    # a file before its log: as long as it is not moved, a log under its name is the old one's, and goes
+    for path in sorted((each for each in ready.rglob("*") if each.is_file()), key=lambda each: each.name in _LOGS):
         target = data_dir / path.relative_to(ready)
-        target.parent.mkdir(exist_ok=True, mode=0o700)
-        shutil.copy(path, target.with_name(target.name + ".restoring"))
-        sync_path(target.with_name(target.name + ".restoring"))
-        target.with_name(target.name + ".restoring").replace(target)
-    for name in _LOGS:
-        if (ready / name).exists():
-            shutil.copy(ready / name, data_dir / name)
-            sync_path(data_dir / name)
+        target.parent.mkdir(exist_ok=True, mode=FOLDER_MODE)
+        path.replace(target)
+        sync_path(target.parent)
+    ready.rename(data_dir / RESTORE_DONE)
     sync_path(data_dir)
-    ready.rename(data_dir / DONE)
-    sync_path(data_dir)
-    _remove(data_dir / DONE)
+    _remove(data_dir / RESTORE_DONE)
 
 
 def _remove(folder: Path) -> None:
@@ -138,8 +145,9 @@ def _remove(folder: Path) -> None:
 def _copy_files(source: Path, folder: Path, names: Iterable[str]) -> None:
     for name in names:
         copy = folder / name
-        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copy(source / name, copy)
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        shutil.copyfile(source / name, copy)
+        copy.chmod(FILE_MODE)  # not the backup's, which may be read-only
         sync_path(copy)
 
 

@@ -1,8 +1,10 @@
 """A restored folder: whoever was erased stays erased, and what a restore leaves behind goes."""
 
+import contextlib
 import errno
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,7 +19,7 @@ from server import restoring
 from server.app import close_parts, create_app, create_parts
 from server.cli import main
 from server.errors import FootfallError, SettingsError
-from server.ingest.backup import Sources, make_backup
+from server.ingest.backup import BackupError, Sources, make_backup
 from server.ingest.writer import Writer
 from server.outgoing.sender import Sender
 from server.outgoing.subscriptions import add_subscription
@@ -26,6 +28,8 @@ from server.restoring import folder_in_use, restore
 from server.settings import Settings
 from server.storage.duckdb import DuckDBStore
 from server.storage.files import sha256_of
+from server.storage.folder import RESTORE_DONE, RESTORE_PARTIAL, RESTORE_READY
+from server.storage.tombstones import FILE_NAME
 from server.web.parts import Parts
 from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
 
@@ -212,10 +216,93 @@ def test_a_restore_that_fails_leaves_nothing(backup: Path, settings: Settings, m
 
 def test_what_a_killed_restore_has_left_goes_with_the_next_start(restored: Settings, backup: Path) -> None:
     """Whole copies, which no erasure would ever reach."""
-    for name in ("restore.partial", "restore.done"):
+    for name in (RESTORE_PARTIAL, RESTORE_DONE):
         shutil.copytree(backup, restored.data_dir / name)
     close_parts(create_app(restored).start())
-    assert not list(restored.data_dir.glob("restore*"))
+    assert not list(restored.data_dir.glob(".restore*"))
+
+
+@pytest.mark.parametrize("name", ["restore", "restore.partial", "restore.done"])
+def test_a_backup_in_the_data_folder_is_no_restore_that_was_begun(backup: Path, settings: Settings, name: str) -> None:
+    kept = backup.rename(settings.data_dir / name)
+    before = state_of(settings.data_dir)
+    assert main(["restore", str(kept), "--data-dir", str(settings.data_dir)]) == 1
+    close_parts(create_app(settings).start())
+    assert {path: before[path] for path in before if name in path} == state_of(kept)
+    restore(kept, settings.data_dir, force=True)
+    assert kept.is_dir()
+
+
+@pytest.mark.parametrize("name", [RESTORE_PARTIAL, RESTORE_READY, f"{RESTORE_DONE}/deeper"])
+def test_where_a_restore_works_there_is_no_backup(
+    settings: Settings, tmp_path: Path, backup: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = create_parts(settings)
+    try:
+        with pytest.raises(BackupError, match="restore works"):
+            back_up(parts, settings.data_dir / name)
+    finally:
+        close_parts(parts)
+    monkeypatch.chdir(settings.data_dir)
+    backup.rename(settings.data_dir / RESTORE_READY)
+    with pytest.raises(FootfallError, match="restore works"):
+        restore(Path(RESTORE_READY), settings.data_dir, force=True)
+    assert (settings.data_dir / RESTORE_READY).is_dir()
+
+
+def test_a_restore_takes_the_room_of_one_copy(
+    backup: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the point of no return nothing is written that a full disk could refuse."""
+    copied: list[str] = []
+
+    def copy(source: Path, target: Path) -> None:
+        copied.append(source.name)
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    restore(backup, settings.data_dir, force=True)
+    assert sorted(copied) == sorted(
+        Path(name).name for name in orjson.loads((backup / "manifest.json").read_bytes())["files"]
+    )
+
+
+def test_a_restore_that_is_cut_off_while_files_are_moved_is_finished(
+    backup: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {
+        name: facts["sha256"] for name, facts in orjson.loads((backup / "manifest.json").read_bytes())["files"].items()
+    }
+    moved, replace = 0, Path.replace
+
+    def replace_one(path: Path, target: Path) -> Path:
+        nonlocal moved
+        if moved:
+            raise KeyboardInterrupt
+        moved += 1
+        return replace(path, target)
+
+    for _ in range(len(expected) + 1):
+        moved = 0
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(Path, "replace", replace_one)
+            if restoring.is_restore_begun(settings.data_dir):
+                restoring.finish_restore(settings.data_dir)
+            else:
+                restore(backup, settings.data_dir, force=True)
+        if not restoring.is_restore_begun(settings.data_dir):
+            break
+    assert {name: sha256_of(settings.data_dir / name) for name in expected if name != FILE_NAME} == {
+        name: digest for name, digest in expected.items() if name != FILE_NAME
+    }
+
+
+def test_a_read_only_backup_makes_a_folder_that_can_be_written(backup: Path, settings: Settings) -> None:
+    for path in backup.rglob("*"):
+        path.chmod(0o400 if path.is_file() else 0o500)
+    restore(backup, settings.data_dir, force=True)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in settings.data_dir.rglob("*") if path.is_file()}
+    assert modes == {0o600}
 
 
 def test_an_export_without_a_server_is_without_the_erased(restored: Settings, tmp_path: Path) -> None:
@@ -227,7 +314,7 @@ def test_an_export_without_a_server_is_without_the_erased(restored: Settings, tm
 
 def test_an_export_finishes_a_restore_that_was_begun(backup: Path, settings: Settings, tmp_path: Path) -> None:
     (settings.data_dir / "events.duckdb").unlink()
-    backup.rename(settings.data_dir / "restore")
+    backup.rename(settings.data_dir / RESTORE_READY)
     output = tmp_path / "events.ndjson"
     assert main(["export", "--data-dir", str(settings.data_dir), "--port", "1", "--output", str(output)]) == 0
     assert "another" in output.read_text()

@@ -12,23 +12,24 @@ import pytest
 
 from server.errors import SettingsError
 from server.holding import SERVING_FILE, hold_folder
-from server.restoring import READY, folder_in_use
+from server.restoring import folder_in_use
 from server.settings import Settings
+from server.storage.folder import RESTORE_READY
 from tests.real_server import start_server
 
 
 @pytest.fixture
 def begun(settings: Settings) -> Path:
     """Return the data folder, where a restore was killed before it moved its files."""
-    (settings.data_dir / READY).mkdir(parents=True)
-    (settings.data_dir / READY / "queue.sqlite").write_bytes(b"restored")
+    (settings.data_dir / RESTORE_READY).mkdir(parents=True)
+    (settings.data_dir / RESTORE_READY / "queue.sqlite").write_bytes(b"restored")
     return settings.data_dir
 
 
 def test_a_restore_that_was_begun_is_finished_before_the_folder_is_served(settings: Settings, begun: Path) -> None:
     with hold_folder(settings):
         assert (begun / "queue.sqlite").read_bytes() == b"restored"
-        assert not (begun / READY).exists()
+        assert not (begun / RESTORE_READY).exists()
         with folder_in_use(begun, alone=False):
             pass  # other servers share the folder
 

@@ -27,6 +27,7 @@ from server.outgoing.outbox_file import OUTBOX_FILE
 from server.storage.base import Store
 from server.storage.duckdb_file import STORE_FILE
 from server.storage.files import sha256_of
+from server.storage.folder import is_of_restore
 from server.storage.migrations import sync_path
 from server.storage.tombstones import FILE_NAME
 
@@ -57,6 +58,8 @@ def make_backup(sources: Sources, target: Path, now_ms: int) -> dict[str, int]:
             then nothing of it is left.
     """
     with _alone(sources.data_dir):
+        if is_of_restore(target, sources.data_dir):
+            raise BackupError(f"{target} is where a restore works; name another folder.")
         if target.exists():
             raise BackupError(f"{target} is there already; a backup is a new folder.")
         # each has a name of its own: another folder's may be on its way to the same target

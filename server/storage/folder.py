@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER_MODE = 0o700
+RESTORE_PARTIAL, RESTORE_READY, RESTORE_DONE = ".restore.partial", ".restore", ".restore.done"
+"""Folders in the data folder that a restore works in: what is found under these names is taken for its own."""
 OTHERS = 0o077  # the bits of everybody but the owner
 _OWN_FILES = (
     "queue.sqlite*",
@@ -40,6 +42,13 @@ def make_folder(data_dir: Path) -> None:
     if not data_dir.is_dir():
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         data_dir.mkdir(exist_ok=True, mode=FOLDER_MODE)
+
+
+def is_of_restore(path: Path, data_dir: Path) -> bool:
+    """Return whether a path is, or is in, one of the folders that a restore works in."""
+    own = [data_dir.resolve() / name for name in (RESTORE_PARTIAL, RESTORE_READY, RESTORE_DONE)]
+    resolved = path.resolve()
+    return any(each in (resolved, *resolved.parents) for each in own)
 
 
 def loose_files(data_dir: Path) -> Iterator[Path]:
