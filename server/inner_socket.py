@@ -2,10 +2,12 @@
 
 A temporary one, because a socket's path has at most 107 characters, and not every file system of a data folder has
 sockets. Who is killed leaves the folder behind; the next that starts removes it. Whether somebody still listens in one
-is asked of the socket itself, which is right whatever became of process ids, locks and data folders. Called by
+is asked of the socket itself, which is right whatever became of process ids, locks and data folders; it has the name
+under which it was bound, by which the system's own cleaning of old temporary files tells that it is in use. Called by
 supervising.
 """
 
+import fcntl
 import os
 import socket
 import stat
@@ -26,10 +28,9 @@ def listen_inside(backlog: int) -> Iterator[tuple[socket.socket, Path]]:
     path = folder / _SOCKET
     try:
         with socket.socket(socket.AF_UNIX) as inner:
-            unnamed = folder / "new"  # one that has its name listens: others would take it for forsaken
-            inner.bind(str(unnamed))
-            inner.listen(backlog)
-            unnamed.rename(path)
+            with _holding(folder, fcntl.LOCK_EX):  # until it listens others would take it for forsaken
+                inner.bind(str(path))
+                inner.listen(backlog)
             yield inner, path
     finally:
         remove_socket(path)
@@ -47,8 +48,22 @@ def _remove_forsaken() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
             found = folder.lstat()
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and _is_forsaken(folder / _SOCKET):
-                remove_socket(folder / _SOCKET)
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                continue
+            with _holding(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if _is_forsaken(folder / _SOCKET):
+                    remove_socket(folder / _SOCKET)
+
+
+@contextmanager
+def _holding(folder: Path, lock: int) -> Iterator[None]:
+    """Hold a folder's lock. Errors: OSError when it is not waited for and another process has it, or there is no folder any more."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, lock)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_forsaken(path: Path) -> bool:

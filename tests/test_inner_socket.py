@@ -23,6 +23,7 @@ def test_the_socket_has_its_folder_to_itself_and_takes_it_along(folder: Path) ->
         assert list(folder.iterdir()) == [path.parent]
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert list(path.parent.iterdir()) == [path]
+        assert inner.getsockname() == str(path), "which tells systemd-tmpfiles that it is in use"
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
             inner.accept()[0].close()
@@ -42,6 +43,26 @@ def test_what_a_killed_one_left_is_removed_and_nothing_else(folder: Path) -> Non
     with listen_inside(1) as (_, first), listen_inside(1) as (_, second):
         left = {each.name for each in folder.iterdir()}
         assert left == {"footfall-empty", "footfall-other", "footfall-file", first.parent.name, second.parent.name}
+
+
+@pytest.mark.usefixtures("folder")
+def test_one_that_does_not_listen_yet_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    class Bound(socket.socket):
+        def listen(self, *backlog: int) -> None:
+            name = self.getsockname()
+            with monkeypatch.context() as patch:
+                patch.setattr(socket, "socket", socket_before)
+                with listen_inside(1):
+                    seen.append(Path(name).exists())
+            super().listen(*backlog)
+
+    socket_before = socket.socket
+    monkeypatch.setattr(socket, "socket", Bound)
+    with listen_inside(1) as (_, path):
+        assert path.exists()
+    assert seen == [True]
 
 
 def test_a_socket_whose_listener_is_busy_stays(folder: Path) -> None:
