@@ -26,7 +26,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['FOOTFALL_PORT']}/health/ready\", timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['FOOTFALL_PORT']}/health/ready\", timeout=2)"]
 # SIGTERM drains the queue into the store before the process ends
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["footfall"]

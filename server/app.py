@@ -197,8 +197,14 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
         app.forget_parts()  # not before: a late request would start others
 
 
-def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | None = None) -> Parts:
-    """Return the running parts: files open, threads started."""
+def create_parts(
+    settings: Settings, clock: Clock = now_ms, shares: Shares | None = None, *, is_serving: bool = True
+) -> Parts:
+    """Return the running parts: files open, threads started.
+
+    Shape:  where nobody serves, what waits is moved into the store and nothing else happens by itself: no webhook is
+            sent, and nothing goes for its age.
+    """
     try:
         make_folder(settings.data_dir)
         finish_restore(settings.data_dir)
@@ -216,7 +222,8 @@ def create_parts(settings: Settings, clock: Clock = now_ms, shares: Shares | Non
     accounts, live = Accounts(), Live(shares.live_wire if shares is not None else None)
     origins = Origins(queue.find_origin, is_shared=is_shared, erasures=partial(erasure_state, settings.data_dir))
     pipeline = Pipeline(catalogue=catalogue, geo=geo, origins=origins, ip_policy=settings.ip)
-    moving = _open_store(settings, queue, clock) if settings.role != "collect" else _NOTHING_MOVES
+    keeps_store = settings.role != "collect"
+    moving = _open_store(settings, queue, clock, is_serving=is_serving) if keeps_store else _NOTHING_MOVES
     tighten_files(settings.data_dir)  # also those of an older version, and where a host application's umask is looser
     return Parts(
         settings=settings,
@@ -270,7 +277,7 @@ def _tell_others(shares: Shares | None, accounts: Accounts, queue: Queue) -> Rep
     return Repeated(lambda: tallies.write(slot, tell(accounts, queue)), TELL_S, "telling")
 
 
-def _open_store(settings: Settings, queue: Queue, clock: Clock) -> _Moving:
+def _open_store(settings: Settings, queue: Queue, clock: Clock, *, is_serving: bool) -> _Moving:
     with ExitStack() as opened:
         opened.callback(queue.close)
         try:
@@ -286,9 +293,12 @@ def _open_store(settings: Settings, queue: Queue, clock: Clock) -> _Moving:
     path = settings.data_dir / QUEUE_FILE
     owed = Owed(settings.data_dir, store)
     owed.try_to_pay(queue, followers)
-    writer = Writer(queue, path, store, followers=followers, retention_days=settings.retention_days, clock=clock)
-    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock), owed.is_due)
+    retention_days = settings.retention_days if is_serving else None
+    writer = Writer(queue, path, store, followers=followers, retention_days=retention_days, clock=clock)
     writer.start()
+    if not is_serving:
+        return _Moving(store, writer, outbox, None, owed)
+    sender = Sender(outbox, Guard(networks=settings.webhook_private), Chances(clock=clock), owed.is_due)
     sender.start()
     return _Moving(store, writer, outbox, sender, owed)
 

@@ -17,9 +17,10 @@ from server.restoring import folder_in_use
 from server.settings import Settings
 
 MAX_ERROR_BYTES = 64 * 1024
+LIVE_TIMEOUT_S = 10.0
 _SHOWN_CHARS = 300
 # what an operator's environment says of proxies is about the world outside
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def base_url_of(settings: Settings) -> str:
@@ -45,21 +46,46 @@ def ask_server(
 ) -> HTTPResponse | None:
     """Return the server's answer to a GET, or to a POST where there is a body; None when no server answers.
 
-    Errors: FootfallError in the server's words.
+    Errors: FootfallError in the server's words, when something else listens there, or when it takes too long.
     """
+    if not is_there(settings):
+        return None
     request = urllib.request.Request(  # noqa: S310 - http, our own address
         base_url_of(settings) + path,
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {key}"},
     )
     try:
-        answer: HTTPResponse = _OPENER.open(request, timeout=timeout_s)
+        answer: HTTPResponse = OPENER.open(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _in_the_servers_words(settings, error.code, error.read(MAX_ERROR_BYTES)) from error
+    except (OSError, HTTPException) as error:
+        message = f"The server at {base_url_of(settings)} gave no answer: {error or repr(error)}."
+        raise FootfallError("no_answer", message, "See its log.") from error
+    return answer
+
+
+def is_there(settings: Settings) -> bool:
+    """Return whether a Footfall listens where the settings say, before it is told a key.
+
+    Errors: FootfallError when something else does.
+    """
+    url = base_url_of(settings) + "/health/live"
+    try:
+        with OPENER.open(url, timeout=LIVE_TIMEOUT_S) as answer:
+            told = json.loads(answer.read(MAX_ERROR_BYTES))
     except urllib.error.HTTPError as error:
         with error:
             raise _in_the_servers_words(settings, error.code, error.read(MAX_ERROR_BYTES)) from error
     except OSError:
-        return None
-    return answer
+        return False
+    except (HTTPException, ValueError):
+        told = None
+    if not isinstance(told, dict) or not {"status", "version"} <= told.keys():
+        message = f"What listens at {base_url_of(settings)} is no Footfall."
+        raise FootfallError("not_ours", message, "See --host and --port.")
+    return True
 
 
 def read_answer(answer: HTTPResponse, size: int | None = None) -> bytes:

@@ -1,6 +1,7 @@
 """`footfall backup`: asks the running server, because the store's file has one owner; without one opens the folder."""
 
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -39,13 +40,13 @@ def _ask_server(settings: Settings, target: Path) -> dict[str, int] | None:
 
 def _open_folder(settings: Settings, target: Path) -> dict[str, int]:
     with folder_without_server(settings):
-        parts = create_parts(settings)
+        parts = create_parts(settings, is_serving=False)
         try:
             if parts.store is None or parts.writer is None:
                 raise BadRequest("no_store", "The role `collect` has no store.", "Run it where the store is.")
             sources = Sources(data_dir=settings.data_dir, store=parts.store, writer=parts.writer, outbox=parts.outbox)
             return make_backup(sources, target, parts.clock())
-        except (BackupError, OSError) as error:
+        except (BackupError, OSError, sqlite3.Error) as error:
             hint = "Name a new folder where there is room."
             raise FootfallError("backup_failed", f"No backup was made: {error}", hint) from error
         except Unavailable as error:

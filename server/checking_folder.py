@@ -11,7 +11,7 @@ from server.errors import SettingsError
 from server.findings import Finding
 from server.settings import Settings, variable_of
 from server.sites import DEFAULT_SITE
-from server.storage.folder import OTHERS, loose_files
+from server.storage.folder import OTHERS, loose_files, own_files
 from server.web.keys import is_secret_set, key_file, password_file, read_key_file, site_keys
 
 FSYNC_ROUNDS = 20
@@ -38,6 +38,13 @@ def check_folder(settings: Settings) -> Iterator[Finding]:
     if folder.stat().st_mode & OTHERS:
         advice = f"chmod 700 {folder}, unless you let a group in on purpose."
         yield Finding("note", "others can look into the data folder", advice)
+    for path in own_files(folder):
+        if not os.access(path, os.R_OK | os.W_OK):
+            yield Finding(
+                "problem",
+                f"{path} cannot be written by this user",
+                f"chown it to the server's user, and chmod 600 {path}.",
+            )
     for path in loose_files(folder):
         yield Finding("problem", f"{path} can be read by others", f"chmod 600 {path}; the next start does it too.")
 
@@ -55,8 +62,14 @@ def _check_missing(folder: Path) -> Finding:
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
     """Yield whether there is room."""
-    folder = settings.data_dir if settings.data_dir.exists() else Path()
-    free_bytes = shutil.disk_usage(folder).free
+    folder = settings.data_dir.resolve()
+    try:
+        while not folder.exists():  # where it would be made
+            folder = folder.parent
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield Finding("problem", f"the disk of {settings.data_dir}: {error}")
+        return
     text = f"{free_bytes / 1024**3:.1f} GiB free"
     if free_bytes < LOW_DISK_BYTES:
         yield Finding("problem", text, "Free some space or set FOOTFALL_RETENTION_DAYS: a full disk refuses events.")
@@ -122,11 +135,13 @@ def check_copies(settings: Settings) -> Iterator[Finding]:
 def _fsync_s(folder: Path) -> float:
     path = folder / f".doctor-{os.getpid()}"
     durations = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(FSYNC_ROUNDS):
-            file.write(b"\0" * FSYNC_BYTES)
-            start = time.perf_counter()
-            os.fsync(file.fileno())
-            durations.append(time.perf_counter() - start)
-    path.unlink()
+    try:
+        with path.open("wb", buffering=0) as file:
+            for _ in range(FSYNC_ROUNDS):
+                file.write(b"\0" * FSYNC_BYTES)
+                start = time.perf_counter()
+                os.fsync(file.fileno())
+                durations.append(time.perf_counter() - start)
+    finally:
+        path.unlink(missing_ok=True)
     return median(durations)

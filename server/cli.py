@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FootfallError as error:
         print(f"footfall: {error.message} {error.hint}", file=sys.stderr)
         return 1
+    except OSError as error:  # a disk that is full, a folder that may not be entered
+        print(f"footfall: {error}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

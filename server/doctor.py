@@ -7,13 +7,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
-from server.asking import base_url_of, read_base_url
+from server.asking import OPENER, base_url_of, is_there, read_base_url
 from server.checking_folder import check_copies, check_disk, check_folder, check_fsync, check_keys
 from server.enrich.client_ip import embedded_ipv4, parse_address
 from server.enrich.geo import Geo, places_in
-from server.errors import SettingsError
+from server.errors import FootfallError, SettingsError
 from server.findings import Finding, Level, show
 from server.guard import most_connections
 from server.proxies import LIST_HEADER, UNIX_SOCKET
@@ -124,15 +125,22 @@ def check_proxies(settings: Settings) -> Iterator[Finding]:
 def check_listening(settings: Settings) -> Iterator[Finding]:
     """Yield whether the server is there, ready, and serves the tracker."""
     base_url = base_url_of(settings)
+    try:
+        if not is_there(settings):
+            yield Finding("note", f"nothing listens at {base_url}", "Start it with `footfall serve`.")
+            return
+    except FootfallError as error:
+        yield Finding("problem", error.message, error.hint)
+        return
     for path, what in (("/health/ready", "the server is ready"), (settings.script_path, "the tracker is served")):
         try:
-            with urllib.request.urlopen(base_url + path, timeout=TIMEOUT_S):  # noqa: S310 - http, our own address
+            with OPENER.open(base_url + path, timeout=TIMEOUT_S):
                 yield Finding("ok", f"{what}: {base_url}{path}")
         except urllib.error.HTTPError as error:
             with error:
                 yield Finding("problem", f"{base_url}{path} answers {error.code}", error.read(300).decode("latin-1"))
-        except OSError as error:
-            yield Finding("note", f"{base_url}{path}: {error}", "Start it with `footfall serve`.")
+        except (OSError, HTTPException) as error:
+            yield Finding("problem", f"{base_url}{path}: {error or repr(error)}", "See the server's log.")
 
 
 def check_address(settings: Settings, base_url: str | None = None) -> Iterator[Finding]:
@@ -151,12 +159,15 @@ def check_address(settings: Settings, base_url: str | None = None) -> Iterator[F
         level: Level = "note" if base_url is None else "problem"
         yield Finding(level, "no secret key here: the server cannot be asked what it makes of addresses")
         return
-    request = urllib.request.Request(asked, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - checked above
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
+        if base_url is None and not is_there(settings):  # what else may listen there gets no key
+            return
+        opener = OPENER if base_url is None else urllib.request.build_opener()
+        request = urllib.request.Request(asked, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - checked above
+        with opener.open(request, timeout=TIMEOUT_S) as answer:
             told = json.load(answer)
             sentences, seen = told["explanation"], told.get("origin")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FootfallError, OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         if base_url is not None:
             yield Finding("problem", f"{asked}: {error}", "Is that the server, and is this its data folder?")
         return

@@ -39,7 +39,7 @@ from server.web.backup import operator_token
 from server.web.events import csv_lines, json_lines
 from server.web.keys import read_cookie_key, read_secret_key, site_keys
 
-TIMEOUT_S = 30
+TIMEOUT_S = 3600  # a Parquet file is whole before its first byte is sent
 CHUNK_BYTES = 256 * 1024
 
 

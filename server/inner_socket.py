@@ -57,7 +57,7 @@ def _remove_forsaken() -> None:
 
 @contextmanager
 def _holding(folder: Path, lock: int) -> Iterator[None]:
-    """Hold a folder's lock. Errors: OSError when it is not waited for and another process has it, or there is no folder any more."""
+    """Hold a folder's lock. Errors: OSError without a folder, and where another process has a lock not waited for."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, lock)

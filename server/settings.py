@@ -95,8 +95,18 @@ def _queue(value: Any) -> str:
     raise ValueError("must be sqlite")
 
 
-def _secret(value: Any) -> str:
+def _typed(value: Any) -> str:
+    """Return a text that somebody can send again as it is: `echo` and files add line breaks that nobody sees."""
     text = _text(value)
+    if text != text.strip() or not text.isprintable():
+        raise ValueError("has white space at an end, or a line break or control character in it")
+    return text
+
+
+def _secret(value: Any) -> str:
+    text = _typed(value)
+    if not text.isascii():  # it travels in a header
+        raise ValueError("must be of ASCII characters")
     if text.lower().strip("<>") in PLACEHOLDERS or len(set(text)) == 1:
         raise ValueError("is a placeholder; remove it to have one made at first start")
     if len(text) < MIN_SECRET_LENGTH:
@@ -105,7 +115,7 @@ def _secret(value: Any) -> str:
 
 
 def _password(value: Any) -> str:
-    text = _text(value)
+    text = _typed(value)
     if text.lower().strip("<>") in PLACEHOLDERS or len(text) < MIN_PASSWORD_LENGTH:
         raise ValueError(f"is a placeholder or shorter than {MIN_PASSWORD_LENGTH} characters")
     return text
@@ -259,7 +269,7 @@ def read_settings(
     for name, reader in known.items():
         variable = variable_of(name)
         for origin, holder, key in ((variable, environment, variable), (f"{name} in the file", table, name)):
-            if key in holder and holder[key] != "":
+            if holder.get(key, "") != "" and not (holder is environment and _is_injected(key, holder[key])):
                 _read_one(values, name, reader, (origin, holder[key]), problems)
                 break
     problems += [
@@ -267,8 +277,7 @@ def read_settings(
         for key in environment
         if key.startswith("FOOTFALL_")
         and key.removeprefix("FOOTFALL_").lower() not in known
-        # orchestrators inject variables such as FOOTFALL_SERVICE_HOST and FOOTFALL_PORT_8000_TCP
-        and not key.startswith(("FOOTFALL_SERVICE_", "FOOTFALL_PORT_"))
+        and not _is_injected(key, environment[key])
     ]
     problems += [f"{key} in the file: no such setting" for key in table if key not in known and key != "sites"]
     values["sites"] = read_sites(table.get("sites", {}), problems, _secret)
@@ -280,6 +289,16 @@ def read_settings(
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
+
+
+def _is_injected(variable: str, value: Any) -> bool:
+    """Return whether an orchestrator made a variable of a service named footfall, such as FOOTFALL_PORT_8000_TCP.
+
+    Kubernetes makes FOOTFALL_PORT as well, as an address (kubernetes.io/docs, "Environment variables" of Services).
+    """
+    if variable == "FOOTFALL_PORT":
+        return str(value).startswith(("tcp://", "udp://", "sctp://"))
+    return variable.startswith(("FOOTFALL_SERVICE_", "FOOTFALL_PORT_"))
 
 
 def _read_one(

@@ -1,6 +1,7 @@
 """The command line, in this process; the server itself is started in tests/promises."""
 
 import json
+import os
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from server import __version__, doctor
 from server.app import create_app
 from server.cli import main
+from tests.broken_server import broken_server
 from tests.factories import make_batch, make_event, make_settings
 from tests.real_server import start_server
 
@@ -182,6 +184,50 @@ def test_doctor_finds_a_folder_that_is_none(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "file").write_text("")
     assert main(["doctor", *NO_SERVER, "--data-dir", str(tmp_path / "file")]) == 1
     assert "PROBLEM" in capsys.readouterr().out
+
+
+def test_doctor_finds_a_file_that_cannot_be_written(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restore of a backup that was made read-only; root may write it all the same."""
+    store, may = data_dir / "events.duckdb", os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != store and may(path, mode))
+    assert main(["doctor", *NO_SERVER, "--data-dir", str(data_dir)]) == 1
+    assert f"PROBLEM  {store} cannot be written by this user" in capsys.readouterr().out
+
+
+def test_doctor_finds_another_program_at_the_port(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTFALL_SECRET_KEY", "a-key-that-stays-here")
+    asked: list[bytes] = []
+    page = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi"
+    with broken_server(page, page, asked=asked) as port:
+        assert main(["doctor", "--port", str(port), "--data-dir", str(data_dir)]) == 1
+    assert f"PROBLEM  What listens at http://127.0.0.1:{port} is no Footfall." in capsys.readouterr().out
+    assert b"uthorization" not in b"".join(asked)
+
+
+def test_doctor_asks_the_server_itself_whatever_proxy_the_environment_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    server = start_server(tmp_path / "data")
+    try:
+        assert main(["doctor", "--data-dir", str(server.data_dir), "--port", str(server.port)]) == 0
+    finally:
+        server.kill()
+    assert "the server is ready" in capsys.readouterr().out
+
+
+def test_what_the_disk_refuses_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").write_text("a file")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "manifest.json").write_text('{"files": {}}')
+    assert main(["restore", str(tmp_path / "copy"), "--data-dir", str(tmp_path / "data")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("footfall: ")
+    assert "Traceback" not in told
 
 
 def test_doctor_asks_the_running_server_which_address_it_believes(

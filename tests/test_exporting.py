@@ -1,9 +1,6 @@
 """`footfall export` and its kin where something goes wrong: what was there stays, and the reason is told."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -14,6 +11,7 @@ from server.app import create_app
 from server.cli import main
 from server.exporting import _writing
 from server.restoring import folder_in_use
+from tests.broken_server import LIVE, broken_server
 from tests.factories import make_batch, make_event, make_settings
 from tests.real_server import RealServer, start_server
 
@@ -36,23 +34,6 @@ def output(tmp_path: Path) -> Path:
     return path
 
 
-@contextmanager
-def broken_server(answer: bytes) -> Iterator[int]:
-    """Yield the port of a server that gives this answer to whoever asks, and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listening.getsockname()[1]
-        thread.join()
-
-
 def export(data_dir: Path, port: int, *arguments: str) -> int:
     return main(["export", "--data-dir", str(data_dir), "--port", str(port), *arguments])
 
@@ -67,7 +48,7 @@ def test_an_export_that_is_cut_off_leaves_what_was_there(
     data_dir: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     half = b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{"name": "half'
-    with broken_server(half) as port:
+    with broken_server(LIVE, half) as port:
         assert export(data_dir, port, "--output", str(output)) == 1
     assert "was cut off" in capsys.readouterr().err
     assert output.read_bytes() == OLD
@@ -78,9 +59,41 @@ def test_an_export_that_is_cut_off_leaves_what_was_there(
 def test_an_answer_that_is_cut_off_is_told(
     data_dir: Path, capfd: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
-    with broken_server(b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{"') as port:
+    with broken_server(LIVE, b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{"') as port:
         assert main([*command, "--data-dir", str(data_dir), "--port", str(port)]) == 1
     assert "was cut off" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["export"], ["replay"], ["backup", "copy"]], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 9\r\n\r\n<b>hi</b>",
+        b'HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{"status":"up"}',
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ],
+    ids=["page", "json", "no_http"],
+)
+def test_another_program_at_the_port_gets_no_key_and_its_answer_is_not_taken(
+    data_dir: Path, output: Path, capsys: pytest.CaptureFixture[str], command: list[str], answer: bytes
+) -> None:
+    asked: list[bytes] = []
+    options = ["--output", str(output)] if command == ["export"] else []
+    with broken_server(answer, asked=asked) as port:
+        assert main([*command, *options, "--data-dir", str(data_dir), "--port", str(port)]) == 1
+        told = capsys.readouterr().err
+        assert f"What listens at http://127.0.0.1:{port} is no Footfall. See --host and --port." in told
+    assert output.read_bytes() == OLD
+    assert b"uthorization" not in b"".join(asked)
+
+
+def test_a_server_that_takes_too_long_is_not_one_that_is_not_there(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.exporting.TIMEOUT_S", 0.2)
+    with broken_server(LIVE) as port:
+        assert export(data_dir, port) == 1
+        assert "gave no answer: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])

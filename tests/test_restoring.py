@@ -114,6 +114,31 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_a_backup_without_a_server_sends_nothing_and_removes_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder may be a copy of one whose server runs, and the environment another's."""
+    old = orjson.loads(make_record(visitor_id="old", time=NOW_MS - 400 * 24 * 3600 * 1000).event)
+    parts = create_parts(settings, is_serving=False)
+    assert parts.outbox is not None
+    with parts.outbox.changing() as database:
+        add_subscription(database, "default", "http://127.0.0.1:1/", ["*"], NOW_MS)
+    parts.queue.put([old])
+    close_parts(parts)
+    monkeypatch.setenv("FOOTFALL_RETENTION_DAYS", "30")
+    monkeypatch.setenv("FOOTFALL_WEBHOOK_PRIVATE", "127.0.0.0/8")
+    data_dir = ["--data-dir", str(settings.data_dir), "--port", "1"]
+    assert main(["backup", str(tmp_path / "copy"), *data_dir]) == 0
+    parts = create_parts(settings, is_serving=False)
+    try:
+        assert visitors_of(parts) == ["old"]
+        assert parts.outbox is not None
+        with parts.outbox.reading() as database:
+            assert database.execute("select failures from deliveries").fetchall() == [(0,)]
+    finally:
+        close_parts(parts)
+
+
 def test_the_erased_are_gone_before_anything_is_answered_or_sent(
     restored: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

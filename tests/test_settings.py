@@ -106,7 +106,22 @@ def test_script_and_collect_paths_must_differ() -> None:
 
 
 def test_variables_that_orchestrators_inject_are_no_problem() -> None:
-    read_settings({"FOOTFALL_SERVICE_HOST": "10.0.0.1", "FOOTFALL_PORT_8000_TCP": "tcp://10.0.0.1:8000"})
+    injected = {"FOOTFALL_PORT": "tcp://10.0.0.1:8000", "FOOTFALL_PORT_8000_TCP": "tcp://10.0.0.1:8000"}
+    assert read_settings({"FOOTFALL_SERVICE_HOST": "10.0.0.1", **injected}).port == 8000
+
+
+@pytest.mark.parametrize("name", ["FOOTFALL_SECRET_KEY", "FOOTFALL_ADMIN_PASSWORD"])
+@pytest.mark.parametrize("secret", ["enough-of-it-and-more\n", " enough-of-it-and-more", "enough-of-it\x00and-more"])
+def test_a_secret_that_nobody_could_type_again_is_refused(name: str, secret: str) -> None:
+    (problem,) = problems_of({name: secret})
+    assert "white space at an end, or a line break" in problem
+    assert "enough" not in problem
+
+
+def test_a_key_travels_in_a_header_and_a_password_does_not() -> None:
+    (problem,) = problems_of({"FOOTFALL_SECRET_KEY": "ein-ausreichend-langer-Schlüssel"})
+    assert "ASCII" in problem
+    assert read_settings({"FOOTFALL_ADMIN_PASSWORD": "верный пароль"}).admin_password == "верный пароль"
 
 
 def test_a_file_that_is_missing_or_broken(tmp_path: Path) -> None:

@@ -51,14 +51,21 @@ def is_of_restore(path: Path, data_dir: Path) -> bool:
     return any(each in (resolved, *resolved.parents) for each in own)
 
 
-def loose_files(data_dir: Path) -> Iterator[Path]:
-    """Yield the files of Footfall that others than their owner may read or write."""
+def own_files(data_dir: Path) -> Iterator[Path]:
+    """Yield the files of Footfall."""
     for pattern in _OWN_FILES:
         for path in sorted(data_dir.glob(pattern)):
             with suppress(FileNotFoundError):  # logs come and go
-                found = path.lstat()
-                if stat.S_ISREG(found.st_mode) and found.st_mode & OTHERS:
+                if stat.S_ISREG(path.lstat().st_mode):
                     yield path
+
+
+def loose_files(data_dir: Path) -> Iterator[Path]:
+    """Yield the files of Footfall that others than their owner may read or write."""
+    for path in own_files(data_dir):
+        with suppress(FileNotFoundError):  # as above
+            if path.lstat().st_mode & OTHERS:
+                yield path
 
 
 def tighten_files(data_dir: Path) -> None:

@@ -4,6 +4,7 @@ The key is made from the data folder's cookie key: who can read the folder may c
 """
 
 import hmac
+import sqlite3
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -44,6 +45,6 @@ async def post_backup(request: Request) -> Response:
     )
     try:
         sizes = await run_in_threadpool(make_backup, sources, Path(target), parts.clock())
-    except (BackupError, OSError) as error:
+    except (BackupError, OSError, sqlite3.Error) as error:
         raise BadRequest("backup_failed", str(error), "See that the folder is new and that there is room.") from error
     return JsonAnswer({"files": sizes})
