@@ -95,7 +95,8 @@ class Writer:
         self._stop = threading.Event()
         self._housekeeping_due_ms = 0
         self._erasure = Erasure(path.parent, queue, store, self._telling)
-        self._asked = Asked(path.with_name(FILE_NAME), clock)
+        self._asked = Asked(path.with_name(FILE_NAME), self._erased_ms)
+        self._newest_ms: int | None = None
         self._keeping = threading.Lock()
         self._keepers = 0
         self._expiry: Iterator[None] = iter(())
@@ -189,6 +190,7 @@ class Writer:
         """Move one batch; return whether there may be more."""
         if self._position < 0:
             self._position = self._store.position(self._queue.queue_id)
+            self._newest_ms = self._newest_stored_ms()
             self._telling.catch_up(self._position)
             self._told = self._position
             self._erasure.forget_moved(self._database, self._position)
@@ -234,6 +236,8 @@ class Writer:
             self._append(rows[middle:])
             return
         self._position = last
+        newest_ms = max(head.time for _, head, _ in events)
+        self._newest_ms = max(self._newest_ms or 0, newest_ms)
         if erased:
             self._telling.expect_gaps()
             self._erasure.forget_left_out(rows)
@@ -283,7 +287,7 @@ class Writer:
         asking = self._asked.waiting()  # after the file was looked at: who has changed it since is among them
         if not asking and not is_due:
             return
-        asked_ms = self._clock()  # before moving: what comes meanwhile is new, and so is who joins whom in it
+        asked_ms = self._erased_ms()  # before moving: what comes meanwhile is new, and so is who joins whom in it
         try:
             while asking and self._move_batch():  # what waits goes with the rest, and says who is who
                 pass
@@ -297,6 +301,20 @@ class Writer:
             raise
         self._asked.answer(asking, removed)
 
+    def _erased_ms(self) -> int:
+        """Return until when an erasure of now reaches: to the newest event, where the clock was ahead once."""
+        newest_ms = self._newest_ms
+        if newest_ms is None:
+            try:
+                newest_ms = self._newest_stored_ms()
+            except Exception:  # noqa: BLE001 - the store is away: who is erased goes by the clock then
+                newest_ms = 0
+        return max(self._clock(), newest_ms)
+
+    def _newest_stored_ms(self) -> int:
+        ((newest_ms,),) = self._store.query("select epoch_ms(max(time)) from events", {})
+        return newest_ms or 0
+
     def _forget(self, position: int, rows: int = FORGET_ROWS) -> None:
         """Have the queue forget what is stored and told, in steps: no commit is long. After a fault, next time."""
         with self._keeping, contextlib.suppress(Unavailable):
@@ -307,7 +325,7 @@ class Writer:
         """Once an hour forget old ids, old rejected events, events and people beyond the retention; fold events."""
         next(self._expiry, None)
         now = self._clock()
-        if now >= self._housekeeping_due_ms:
+        if not 0 < self._housekeeping_due_ms - now <= _HOUR_MS:  # a clock that was ahead must not put it off
             self._housekeeping_due_ms = now + _HOUR_MS
             self._expiry = expire_ids(self._database, self._queue, now // _DAY_MS - IDS_KEPT_DAYS)
             forget_old(self._queue, now)

@@ -126,7 +126,7 @@ class Sender:
     def _start_lines(self) -> float:
         """Start every line that can move; return how long to sleep until the next can."""
         now = self._chances.clock()
-        if now >= self._house_due_ms:
+        if not 0 < self._house_due_ms - now <= HOUSE_PERIOD_MS:  # a clock that was ahead must not put it off
             self._house_due_ms = now + HOUSE_PERIOD_MS
             self._outbox.drop_old()
         with self._outbox.reading() as database:

@@ -83,6 +83,32 @@ def test_no_byte_of_the_erased_is_left_while_the_server_runs(
     assert counts.accepted == counts.stored + counts.waiting
 
 
+@pytest.mark.parametrize("is_started_anew", [False, True])
+def test_what_came_while_the_clock_was_ahead_is_erased_too(
+    settings: Settings, clock: StandingClock, *, is_started_anew: bool
+) -> None:
+    def look(client: TestClient) -> list[tuple[str]]:
+        wait_until_stored(client)
+        found: list[tuple[str]] = app.state.parts.store.query("select visitor_id from events", {})
+        return found
+
+    app = create_app(settings, clock=clock)
+    with TestClient(app) as client:
+        clock.now_ms += 365 * 24 * 3600 * 1000
+        send(client, CANARY)
+        wait_until_stored(client)
+        clock.now_ms = NOW_MS
+        if not is_started_anew:
+            assert erase(app.state.parts) == 1
+            send(client, "other")
+            assert look(client) == [("other",)]
+            return
+    app = create_app(settings, clock=clock)
+    with TestClient(app) as client:
+        assert erase(app.state.parts) == 1
+        assert look(client) == []
+
+
 def test_late_events_of_the_erased_do_not_come_back_and_new_ones_are_welcome(
     client: TestClient, parts: Parts, stored: Stored, clock: StandingClock
 ) -> None:

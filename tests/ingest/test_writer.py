@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ def queue(tmp_path: Path, clock: StandingClock) -> Iterator[Queue]:
     opened = Queue(tmp_path / "queue.sqlite", clock=clock)
     yield opened
     opened.close()
+
+
+def wait_for(claim: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not claim():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def make_writer(queue: Queue, tmp_path: Path, store: FaultyStore, **changes: Any) -> Writer:
@@ -188,6 +196,22 @@ async def test_retention_removes_older_events_whether_or_not_the_rest_can_be_fol
     await queue.submit(Submission([young, old]))
     writer = make_writer(queue, tmp_path, store, retention_days=30, clock=clock)
     writer.start()
+    assert writer.wait_until_idle(10)
+    writer.close()
+    assert ids(store) == [young.event_id]
+
+
+async def test_the_hourly_work_goes_on_after_the_clock_was_ahead(
+    queue: Queue, tmp_path: Path, store: FaultyStore, clock: StandingClock
+) -> None:
+    clock.now_ms = NOW_MS + 3650 * DAY_MS
+    writer = make_writer(queue, tmp_path, store, retention_days=30, clock=clock)
+    writer.start()
+    assert writer.wait_until_idle(10)
+    await asyncio.to_thread(wait_for, lambda: writer._housekeeping_due_ms > 0)
+    clock.now_ms = NOW_MS
+    young, old = make_record(), make_record(time=NOW_MS - 31 * DAY_MS)
+    await queue.submit(Submission([young, old]))
     assert writer.wait_until_idle(10)
     writer.close()
     assert ids(store) == [young.event_id]
