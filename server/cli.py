@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     serve = _add(commands, "serve", _serve, "receive, keep and show events")
     serve.add_argument("--workers", type=int, metavar="N", help="receive with N processes, and answer with one more")
-    _add(commands, "demo", _demo, "serve, with a demo shop under a site of its own")
+    demo = _add(commands, "demo", _demo, "serve, with a demo shop under a site of its own")
+    for each in (serve, demo):
+        each.add_argument("--check", action="store_true", help="only tell whether the settings are right")
     _add_snippet(commands)
     export = _add(commands, "export", _export, "write all stored events to standard output or a file")
     export.add_argument("--format", choices=("ndjson", "csv", "parquet"), default="ndjson")
@@ -124,17 +126,28 @@ def _serve(chosen: argparse.Namespace) -> int:
     from server.serving import serve
     from server.supervising import supervise
 
+    settings = _settings(chosen)
+    if chosen.check:
+        return 0
     with private_files():
         if chosen.workers is not None:
-            return supervise(_settings(chosen), chosen.workers, shows_demo=False)
-        return serve(_settings(chosen), shows_demo=False)
+            return supervise(settings, chosen.workers, shows_demo=False)
+        return serve(settings, shows_demo=False, check=_check_of_next_life())
 
 
 def _demo(chosen: argparse.Namespace) -> int:
     from server.serving import serve
 
+    settings = _settings(chosen)
+    if chosen.check:
+        return 0
     with private_files():
-        return serve(_settings(chosen), shows_demo=True)
+        return serve(settings, shows_demo=True, check=_check_of_next_life())
+
+
+def _check_of_next_life() -> list[str]:
+    """Return the command that tells whether this very command, as it is on disk now, would start."""
+    return [sys.executable, *sys.orig_argv[1:], "--check"]
 
 
 def _snippet(chosen: argparse.Namespace) -> int:

@@ -11,46 +11,54 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from itertools import chain
 
 FIRST_DESCRIPTOR = 3
 _COUNT, _PROCESS, _NAMES = "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"
 
 
-def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Return sockets that listen on all addresses of a host. Errors: OSError, when one of them is taken.
+def listen(host: str, port: int, backlog: int, processes: int = 1) -> list[list[socket.socket]]:
+    """Return for each process the sockets that listen on all addresses of a host. Errors: OSError, when one is taken.
 
     Shape:  an address that this machine does not have is left out where it has another of them: `localhost` is two.
     """
-    found: list[socket.socket] = []
+    found: list[list[socket.socket]] = []
     missing: OSError | None = None
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, address in dict.fromkeys((family, address) for family, _, _, _, address in addresses):
         try:
-            found.append(bind(family, address, backlog, is_v6_only=True))
+            found.append(_bind_for(processes, family, address, backlog))
         except OSError as error:
             if error.errno != errno.EADDRNOTAVAIL:
-                for each in found:
+                for each in chain.from_iterable(found):
                     each.close()
                 raise
             missing = error
     if not found:
         raise missing or OSError(f"{host} has no address")
-    return found
+    return [list(each) for each in zip(*found, strict=True)]
 
 
-def bind(
-    family: int, address: tuple[object, ...], backlog: int, *, is_shared: bool = False, is_v6_only: bool = False
-) -> socket.socket:
-    """Return a socket that listens. Errors: OSError.
+def _bind_for(processes: int, family: int, address: tuple[object, ...], backlog: int) -> list[socket.socket]:
+    """Return a socket for each process. Where the kernel does not share out (not Linux), all accept from one."""
+    if processes == 1 or not sys.platform.startswith("linux"):
+        return [_bind(family, address, backlog)] * processes
+    _check_free(family, address)
+    first = _bind(family, address, backlog, is_shared=True)
+    return [first, *(_bind(family, first.getsockname(), backlog, is_shared=True) for _ in range(processes - 1))]
 
-    Shape:  is_shared lets others of this user listen beside it, is_v6_only leaves IPv4 to another socket.
+
+def _bind(family: int, address: tuple[object, ...], backlog: int, *, is_shared: bool = False) -> socket.socket:
+    """Return a socket that listens; one of IPv6 leaves IPv4 to another. Errors: OSError.
+
+    Shape:  is_shared lets others of this user listen beside it.
     """
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_shared:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if is_v6_only and family == socket.AF_INET6:
+        if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address)
         listening.listen(backlog)
@@ -60,7 +68,7 @@ def bind(
     return listening
 
 
-def check_free(family: int, address: tuple[object, ...]) -> None:
+def _check_free(family: int, address: tuple[object, ...]) -> None:
     """Refuse an address where somebody listens: one of this user's would share it in silence. Errors: OSError.
 
     Shape:  nothing listens for this, so no connection is taken; two that ask at the same moment both find it free.

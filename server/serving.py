@@ -6,8 +6,10 @@ import gc
 import logging
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -29,6 +31,8 @@ from server.web.keys import keep_password, password_file
 from server.web.parts import Parts
 
 GRACE_S = 10
+CHECK_S = 30
+MAX_TOLD_CHARS = 2_000
 BACKLOG = 2048
 GC_THRESHOLD = 50_000
 RESTART = signal.SIGUSR2  # not SIGHUP: that is also what a closed terminal sends
@@ -42,23 +46,38 @@ log = logging.getLogger("footfall")
 Greet = Callable[[Parts, Sequence[socket.socket]], None]
 
 
-class _Server(uvicorn.Server):
-    """Tells when it listens; ends live streams before it waits for connections.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """How a server's process ends or begins anew.
 
     Shape:  lifeline is the reading end of a pipe, at whose end the server stops; None lives by signals alone, and
-            may be told to restart.
+            may be told to restart. check is a command that fails when the next life could not start.
     """
 
+    lifeline: int | None = None
+    check: Sequence[str] = ()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens; ends live streams before it waits for connections."""
+
     def __init__(
-        self, config: uvicorn.Config, app: Starlette, greet: Greet, guard: Guard, lifeline: int | None = None
+        self,
+        config: uvicorn.Config,
+        app: Starlette,
+        greet: Greet,
+        guard: Guard,
+        life: Life,
     ) -> None:
         super().__init__(config)
         self._app = app
         self._greet = greet
         self._guard = guard
-        self._lifeline = lifeline
+        self._lifeline = life.lifeline
         self._watching: asyncio.Task[None] | None = None
         self._is_restarting = False
+        self._check = life.check
+        self._checking: asyncio.Task[None] | None = None
         self.kept: list[int] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -81,7 +100,14 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().remove_reader(self._lifeline)
 
     def restart(self) -> None:
-        """Stop, and keep the listening sockets open for the process's next life."""
+        """Stop, and keep the listening sockets open for the process's next life, unless that could not start."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._restart_if_possible())
+
+    async def _restart_if_possible(self) -> None:
+        if self._check and (problem := await asyncio.to_thread(_problem_told_by, self._check)):
+            log.error("not restarted, since the next start would fail: %s", problem)
+            return
         self._is_restarting = self.should_exit = True
 
     @staticmethod
@@ -111,10 +137,19 @@ class _Server(uvicorn.Server):
             self._watching.cancel()
 
 
-def serve(settings: Settings, *, shows_demo: bool) -> int:
+def _problem_told_by(check: Sequence[str]) -> str | None:
+    """Return what a command says when it fails."""
+    try:
+        done = subprocess.run(check, capture_output=True, text=True, timeout=CHECK_S, check=False)  # noqa: S603 - our own
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if done.returncode == 0 else done.stderr.strip()[-MAX_TOLD_CHARS:] or f"status {done.returncode}"
+
+
+def serve(settings: Settings, *, shows_demo: bool, check: Sequence[str] = ()) -> int:
     """Serve until told to stop; return the exit status. Errors: SettingsError.
 
-    The port comes first: a start that fails for it makes no keys.
+    The port comes first: a start that fails for it makes no keys. Shape: check as in Life.
     """
     if shows_demo:
         settings = with_demo(settings)
@@ -126,13 +161,14 @@ def serve(settings: Settings, *, shows_demo: bool) -> int:
     handed_over = take_over()
     sockets = handed_over or listen_as_set(settings)
     with hold_folder(settings, is_handed_over=handed_over is not None):
-        return run_server(app, app, settings, greet, sockets)
+        app.start()  # here, where what is wrong is told in a sentence
+        return run_server(app, app, settings, greet, sockets, Life(check=check))
 
 
 def listen_as_set(settings: Settings) -> list[socket.socket]:
     """Return sockets that listen where the settings say. Errors: SettingsError."""
     try:
-        return listen(settings.host, settings.port, BACKLOG)
+        return listen(settings.host, settings.port, BACKLOG)[0]
     except OSError as error:
         raise cannot_listen(settings, error) from error
 
@@ -152,11 +188,11 @@ def run_server(
     settings: Settings,
     greet: Greet,
     sockets: list[socket.socket],
-    lifeline: int | None = None,
+    life: Life,
 ) -> int:
     """Serve an application until told to stop; return the exit status. Errors: SettingsError.
 
-    Shape:  asgi is the application or what stands in front of it; sockets listen already; lifeline as for `_Server`.
+    Shape:  asgi is the application or what stands in front of it; sockets listen already.
     """
     guard = create_guard(settings, partial(_note_refusal, app))
     config = uvicorn.Config(
@@ -175,7 +211,7 @@ def run_server(
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = _Server(config, app, greet, guard, lifeline)
+    server = _Server(config, app, greet, guard, life)
     # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -214,8 +250,11 @@ def tell_where(parts: Parts, listening: socket.socket, *, shows_demo: bool) -> N
 
     Errors: OSError, SettingsError.
     """
-    host, port = listening.getsockname()[:2]
-    sys.stdout.write(_greeting(parts, host, port, shows_demo=shows_demo))
+    name = listening.getsockname()
+    if isinstance(name, str):  # a service manager's socket in the file system: whoever is in front of it knows more
+        sys.stdout.write(f"\n  The socket is {name}; behind it:\n")
+        name = (parts.settings.host, parts.settings.port)
+    sys.stdout.write(_greeting(parts, *name[:2], shows_demo=shows_demo))
     sys.stdout.flush()
     keep_password(parts.settings, parts.keys)  # now that it was shown
 

@@ -7,7 +7,7 @@ Who does what
     supervisor   listens, but accepts nothing; starts the others, starts a dead one again, stops all in order.
 
 Why it holds
-    Each collector has a listening socket of its own on the one port (SO_REUSEPORT), so that the kernel shares
+    Each collector has listening sockets of its own on the one port (SO_REUSEPORT), so that the kernel shares
     connections out evenly. Any other process of this user could listen beside them: so this one listens only once the
     folder is its own and the port is nobody's. It holds all of them open: while a dead collector is started again, its
     connections wait. Where the kernel does not share out (not Linux), all accept from one socket.
@@ -34,6 +34,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from uvicorn.config import STARTUP_FAILURE
@@ -43,8 +44,8 @@ from server.errors import SettingsError
 from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
 from server.inner_socket import listen_inside, remove_socket
-from server.listening import bind, check_free
-from server.serving import BACKLOG, GRACE_S, RESTART, cannot_listen, run_server, tell_where
+from server.listening import listen, take_over
+from server.serving import BACKLOG, GRACE_S, RESTART, Life, cannot_listen, run_server, tell_where
 from server.settings import Settings
 from server.web.keys import Keys, complete_sites, is_password_shown, open_keys
 from server.web.parts import Parts
@@ -58,7 +59,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 _SOONEST_S = 0.001  # a timer of 0 never comes
 _CANNOT_START = (2, STARTUP_FAILURE)  # wrong settings: where none has served yet, another try ends the same
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM, RESTART)
 
 log = logging.getLogger("footfall.supervisor")
 
@@ -106,6 +107,9 @@ def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
         raise SettingsError([f"--workers: a number from 1 to {MAX_WORKERS}"])
     if settings.role != "all":
         raise SettingsError(["--workers: only in the role `all`, which it shares out"])
+    if (handed_over := take_over()) is not None:
+        _close_all_but((), [handed_over])
+        raise SettingsError(["--workers: it listens by itself and takes no sockets of a service manager's"])
     with hold_folder(settings):  # first: who may not have the folder must not listen for a moment either
         listening = _listen(settings, workers)
         with listen_inside(BACKLOG) as (inner, path):
@@ -122,7 +126,7 @@ class _Supervisor:
     def __init__(
         self,
         settings: Settings,
-        listening: Sequence[socket.socket],
+        listening: Sequence[Sequence[socket.socket]],
         inner: socket.socket,
         shares: Shares,
         *,
@@ -142,12 +146,14 @@ class _Supervisor:
 
     def run(self) -> int:
         """Keep all alive until told to stop."""
-        signal.signal(RESTART, signal.SIG_IGN)  # one process can take its own place, several cannot yet
+        signal.signal(RESTART, signal.SIG_IGN)  # for the children; this one waits for it all the same
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they are waited for, and children start without them
         gc.freeze()  # what is the same in all children stays one page
         for child in self._children():
             self._start(child)
-        while signal.sigwait(_SIGNALS) in (signal.SIGCHLD, signal.SIGALRM):
+        while (number := signal.sigwait(_SIGNALS)) in (signal.SIGCHLD, signal.SIGALRM, RESTART):
+            if number == RESTART:  # one process can take its own place, several cannot yet
+                log.warning("not restarted: with --workers stop and start it, for new code or settings")
             for child, status in self._reap():
                 if not child.may_live_again(status):
                     log.error("%s cannot be started", child.name)
@@ -217,10 +223,8 @@ class _Supervisor:
             os._exit(status)
 
     def _answer(self) -> int:
-        public = self._listening[0]
-        for other in self._listening:
-            if other is not public:
-                other.close()
+        public = self._listening[0][0]
+        _close_all_but([public], self._listening)
         shares = self._shares
         shares.live_wire.watch(is_watched=False)  # a predecessor may have died with watchers
         app = create_app(
@@ -235,16 +239,14 @@ class _Supervisor:
             self._answering.served[0] = 1
 
         try:
-            return run_server(app, Behind(app), self._settings, greet, [self._inner], self._lifeline)
+            return run_server(app, Behind(app), self._settings, greet, [self._inner], Life(lifeline=self._lifeline))
         finally:
             if select.select([self._lifeline], [], [], 0)[0]:  # its end: the supervisor was killed, and removes nothing
                 remove_socket(Path(shares.app_socket))
 
     def _collect(self, number: int) -> int:
         own = self._listening[number]
-        for other in (*self._listening, self._inner):
-            if other is not own:
-                other.close()
+        _close_all_but(own, [*self._listening, [self._inner]])
         app = create_app(
             replace(self._settings, role="collect"), shares=replace(self._shares, slot=number), logs_password=False
         )
@@ -252,13 +254,12 @@ class _Supervisor:
         def greet(_parts: Parts, _sockets: Sequence[socket.socket]) -> None:
             self._collectors[number].served[0] = 1
 
-        return run_server(app, app, self._settings, greet, [own], self._lifeline)
+        return run_server(app, app, self._settings, greet, list(own), Life(lifeline=self._lifeline))
 
     def _stop(self, status: int) -> int:
         """End all in order."""
         self._shares.stop()
-        for each in self._listening:
-            each.close()
+        _close_all_but((), self._listening)
         _end(self._collectors, STOP_S + self._settings.drain_s)
         _end([self._answering], STOP_S)
         return status
@@ -292,16 +293,15 @@ def _end(children: Sequence[_Child], patience_s: float) -> None:
             child.pid = 0
 
 
-def _listen(settings: Settings, count: int) -> list[socket.socket]:
-    """Return a listening socket for each collector. Errors: SettingsError."""
+def _listen(settings: Settings, processes: int) -> list[list[socket.socket]]:
+    """Return listening sockets for each collector. Errors: SettingsError."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        if not sys.platform.startswith("linux"):
-            return [bind(family, address, BACKLOG)] * count
-        check_free(family, address)
-        first = bind(family, address, BACKLOG, is_shared=True)
-        return [first, *(bind(family, first.getsockname(), BACKLOG, is_shared=True) for _ in range(count - 1))]
+        return listen(settings.host, settings.port, BACKLOG, processes)
     except OSError as error:
         raise cannot_listen(settings, error) from error
+
+
+def _close_all_but(kept: Sequence[socket.socket], groups: Sequence[Sequence[socket.socket]]) -> None:
+    for each in chain.from_iterable(groups):
+        if each not in kept:
+            each.close()

@@ -130,6 +130,17 @@ def test_a_data_folder_that_cannot_be_used_stops_the_start(tmp_path: Path) -> No
         pass
 
 
+def test_a_disk_that_is_gone_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk_usage(_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with TestClient(create_app(settings)) as client:
+        monkeypatch.setattr("server.web.health.shutil.disk_usage", disk_usage)
+        answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert "No such file" in answer.json()["checks"]["disk"]
+
+
 async def test_a_fault_is_500_in_the_one_shape_of_errors(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(settings)
 

@@ -1,10 +1,11 @@
 """What happens to the data folder before it is served."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,26 @@ def test_a_second_server_on_the_folder_is_refused_with_the_way_out(settings: Set
             hold_folder(replace(settings, role=role)).__enter__()
     with hold_folder(settings):
         pass  # the lock has ended with its holder
+
+
+def test_a_folder_of_a_newer_version_is_told_in_a_sentence(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data")
+    assert server.stop() == 0
+    with closing(sqlite3.connect(server.data_dir / "queue.sqlite")) as database:
+        database.execute("pragma user_version = 99")
+    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(server.data_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "footfall cannot start:\n" in done.stderr
+    assert "queue.sqlite has format 99" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_settings_can_be_checked_without_a_start(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "server", "serve", "--check", "--data-dir", str(tmp_path / "data")]
+    assert subprocess.run(command, timeout=30, check=False).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert subprocess.run([*command, "--port", "x"], timeout=30, check=False, capture_output=True).returncode == 2
 
 
 def test_collectors_join_a_server(settings: Settings) -> None:

@@ -3,11 +3,13 @@
 import errno
 import os
 import signal
+import socket
+from itertools import chain
 from typing import Any, cast
 
 import pytest
 
-from server import supervising
+from server import listening, supervising
 from server.errors import SettingsError
 from server.holding import hold_folder
 from server.settings import Settings
@@ -64,6 +66,34 @@ def test_a_machine_without_memory_for_another_process_ends_nothing(monkeypatch: 
     supervisor._start_those_due()
     assert len(timers) == 1
     assert 0 < timers[0] <= FIRST_PAUSE_S
+
+
+def test_sockets_of_a_service_manager_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptor = os.dup(0)
+    monkeypatch.setattr(listening, "FIRST_DESCRIPTOR", descriptor)
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        os.dup2(given.fileno(), descriptor)
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    with pytest.raises(SettingsError, match="--workers: it listens by itself"):
+        supervise(settings, 1, shows_demo=False)
+
+
+def test_each_process_listens_on_all_addresses_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one process alone does, which leaves IPv4 to another socket on each address of IPv6."""
+    hosts = ("127.0.0.1", "127.0.0.2")
+
+    def addresses(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in hosts]
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    groups = listening.listen("localhost", 0, 1, processes=3)
+    try:
+        assert [[each.getsockname()[0] for each in group] for group in groups] == [list(hosts)] * 3
+        assert {group[1].getsockname() for group in groups} == {groups[0][1].getsockname()}
+    finally:
+        for each in chain.from_iterable(groups):
+            each.close()
 
 
 def test_who_may_not_have_the_folder_never_listens(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def keep_copy(path: Path, version: int, size_bytes: int, write: Callable[[Path],
     Errors: SchemaError without enough room for the copy and as much again for the change; OSError.
     """
     copy = copy_name(path, version)
-    if copy.exists():  # an earlier try was killed after it: the file has not been changed since
+    if copy.exists() and _changed_ns(copy) >= _changed_ns(path):  # an earlier try was killed after it
         return copy
     free_bytes = shutil.disk_usage(path.parent).free
     needed_bytes = 2 * size_bytes + SPARE_BYTES
@@ -55,6 +55,12 @@ def keep_copy(path: Path, version: int, size_bytes: int, write: Callable[[Path],
     partial.replace(copy)
     sync_path(copy.parent)
     return copy
+
+
+def _changed_ns(path: Path) -> int:
+    """Return when a file or its log was last changed. Units: nanoseconds since the epoch."""
+    files = (path.with_name(path.name + suffix) for suffix in ("", "-wal", ".wal"))
+    return max(each.stat().st_mtime_ns for each in files if each.exists())
 
 
 def sync_path(path: Path) -> None:

@@ -56,5 +56,8 @@ def check_parts(parts: Parts) -> dict[str, str | None]:
 
 
 def _disk_problem(folder: Path) -> str | None:
-    free_bytes = shutil.disk_usage(folder).free
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        return str(error)
     return None if free_bytes >= MIN_FREE_BYTES else f"only {free_bytes} bytes free"

@@ -96,6 +96,19 @@ def test_an_older_file_is_brought_to_date_and_kept_as_it_was(old_file: Path) -> 
         assert database.execute("select count(*) from waiting").fetchone() == (2,)
 
 
+def test_a_copy_that_an_earlier_upgrade_left_is_made_anew(old_file: Path) -> None:
+    """The older version was installed again in between, and took in more."""
+    before = old_file.read_bytes()
+    Queue(old_file).close()
+    copy = copy_name(old_file, queue_schema.VERSION)
+    old_file.write_bytes(before)
+    with closing(sqlite3.connect(old_file)) as database, database:
+        database.execute("insert into waiting (event) values (x'7b7d')")
+    Queue(old_file).close()
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("select count(*) from waiting").fetchone() == (3,)
+
+
 def test_ids_that_may_name_somebody_become_digests(tmp_path: Path) -> None:
     path = tmp_path / "queue.sqlite"
     with closing(database_of_version_3(path)) as database:

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,29 @@ def test_a_server_told_to_restart_again_and_again_lives(start: StartServer) -> N
     assert server.stop() == 0
 
 
+def test_a_server_whose_next_life_could_not_start_goes_on(start: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("retention_days = 30\n")
+    server = start(command=(*SERVE, "--config", str(file)))
+    file.write_text("retention_dayz = 30\n")
+    server.process.send_signal(signal.SIGUSR2)
+    wait_for_log(server, "not restarted, since the next start would fail")
+    assert "retention_dayz in the file: no such setting" in server.log()
+    assert server.get("/health/ready").status == 200
+    file.write_text("retention_days = 31\n")
+    server.process.send_signal(signal.SIGUSR2)
+    wait_for_life(server, 2)
+    assert server.stop() == 0
+
+
+def test_several_processes_say_that_they_do_not_restart(start: StartServer) -> None:
+    server = start(command=(*SERVE, "--workers", "1"))
+    server.process.send_signal(signal.SIGUSR2)
+    wait_for_log(server, "not restarted: with --workers")
+    assert server.get("/health/ready").status == 200
+    assert server.stop() == 0
+
+
 @pytest.mark.parametrize("command", [SERVE, (*SERVE, "--workers", "2")], ids=["one process", "several"])
 def test_readiness_turns_red_first_and_requests_are_answered_until_the_end(
     start: StartServer, command: tuple[str, ...]
@@ -116,6 +140,13 @@ def test_readiness_turns_red_first_and_requests_are_answered_until_the_end(
             assert server.get("/health/ready").status == 503
             assert server.get("/health/live").status == 200
     assert server.process.wait(PATIENCE_S) == 0
+
+
+def wait_for_log(server: RealServer, text: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while text not in server.log():
+        assert time.monotonic() < end, server.log()
+        time.sleep(0.05)
 
 
 def wait_for_red(server: RealServer) -> None:
