@@ -5,7 +5,7 @@
     screen    Screen Viewed
     identify  $identify with the traits as operations (segment_traits.py)
     group     Group Joined, and the user's property group_id
-    alias     $user_merged; of a visitor to the user of the same message: $identify
+    alias     $user_merged; of the message's own visitor to its user: $identify
 
 Each message gets ids that follow from its messageId. What cannot be translated is refused, message by message.
 Source: Segment's "HTTP Tracking API Source" and "Spec"; what its clients send, read in their code.
@@ -21,6 +21,7 @@ from server.dialects.segment_shop import translate_shop
 from server.dialects.segment_traits import operations_of
 from server.errors import BadRequest, EventRejected
 from server.events.wire import MAX_EVENTS
+from server.identity.visitor_ids import is_drawn
 
 KINDS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 BATCHES = frozenset({"b", "batch", "import"})
@@ -194,12 +195,11 @@ def _alias(message: Message) -> list[tuple[str, Event]]:
         raise EventRejected("missing_previous_id", "alias has a previousId and a userId.")
     if previous == _id(message, "anonymousId"):
         return [("", {"name": "$identify", "props": {"operations": []}})]
-    # previousId may be either's: said of both, it is true of the one that exists and harmless for the other
+    # previousId may be either's: said of both, it is true of the one that exists and harmless for the other; but a
+    # visitor's id that can be guessed would lead whoever chooses it into the account
+    kinds = ("visitor", "user") if is_drawn(previous) else ("user",)
     to = {"$to": user_id, "$to_kind": "user"}
-    return [
-        (kind, {"name": "$user_merged", "props": {"$from": previous, "$from_kind": kind, **to}})
-        for kind in ("visitor", "user")
-    ]
+    return [(kind, {"name": "$user_merged", "props": {"$from": previous, "$from_kind": kind, **to}}) for kind in kinds]
 
 
 _TRANSLATORS: dict[str, Callable[[Message], list[tuple[str, Event]]]] = {

@@ -73,10 +73,21 @@ def test_group_is_an_event_and_a_property_of_the_user() -> None:
     ]
 
 
-def test_alias_merges_whoever_had_the_former_id() -> None:
-    found = told(type="alias", previousId="old")
+@pytest.mark.parametrize(
+    ("previous", "kinds"),
+    [
+        ("1f0c9a52-7c1d-4c1b-9a55-0d1f4b6c2e11", ["visitor", "user"]),
+        ("1F0C9A52-7C1D-4C1B-9A55-0D1F4B6C2E11", ["visitor", "user"]),
+        ("old", ["user"]),
+        ("42", ["user"]),
+    ],
+)
+def test_alias_merges_the_user_of_the_former_id_and_a_visitor_whom_nobody_guesses(
+    previous: str, kinds: list[str]
+) -> None:
+    found = told(type="alias", previousId=previous)
     assert [each["props"] for each in found] == [
-        {"$from": "old", "$from_kind": kind, "$to": "u-1", "$to_kind": "user"} for kind in ("visitor", "user")
+        {"$from": previous, "$from_kind": kind, "$to": "u-1", "$to_kind": "user"} for kind in kinds
     ]
     assert {each["name"] for each in found} == {"$user_merged"}
 
