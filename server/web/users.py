@@ -15,6 +15,7 @@ from server.identity.merges import Node
 from server.identity.people_file import PEOPLE_FILE, read_people
 from server.identity.person import Person
 from server.identity.properties import MAX_OPERATIONS, Properties
+from server.identity.visitor_ids import is_drawn
 from server.ingest.beacon import Beacon
 from server.ingest.uuid7 import uuid7
 from server.reports.filters import Filter
@@ -81,14 +82,14 @@ async def get_export(request: Request) -> Response:
 
 
 async def post_properties(request: Request) -> Response:
-    """Carry out operations on one person's properties; an unknown id becomes a user.
+    """Carry out operations on one person's properties; an unknown id, or a visitor's that is no UUID, becomes a user.
 
     Shape:  {"operations": [{"op", "key", "value"}, …]}, or {"properties": {…}}, which are set. The answer tells what
             they do to the properties as they are now; they are on disk when it is sent.
     """
     site = parts_of(request).auth.site_of_key(request)
     operations = _operations(await _body(request))
-    person = await run_in_threadpool(person_of, request, site.key, request.path_params["id"])
+    person = await run_in_threadpool(_meant_person, request, site.key, request.path_params["id"])
     subject = _subject(request.path_params["id"], person)
     result = Properties(dict(person.properties) if person else {}).apply(operations, (0, ""))
     await _record(request, site, {"name": "$identify", **subject, "props": {"operations": operations}})
@@ -104,13 +105,18 @@ async def post_properties(request: Request) -> Response:
 
 
 async def post_merge(request: Request) -> Response:
-    """Merge one person into another: {"into": id}. Their history joins; the id goes on to lead to the other."""
+    """Merge one person into another: {"into": id}. Their history joins; the id goes on to lead to the other.
+
+    Shape:  an unknown `into` becomes a user, as does a visitor's that is no UUID.
+    """
     site = parts_of(request).auth.site_of_key(request)
     into_id = (await _body(request)).get("into")
     if not isinstance(into_id, str) or not into_id:
         raise BadRequest("missing_into", "into is missing.", 'Send {"into": "<the id that stays>"}.')
-    person = await run_in_threadpool(_known_person, request, site.key)
-    into = await run_in_threadpool(person_of, request, site.key, into_id)
+    person = await run_in_threadpool(_meant_person, request, site.key, request.path_params["id"])
+    if person is None:
+        raise NotFound("unknown_user", "Nobody has this id.", "A visitor is merged by its id where that is a UUID.")
+    into = await run_in_threadpool(_meant_person, request, site.key, into_id)
     target = into.node if into else Node("user", into_id)
     named = {"$from": person.node.id, "$from_kind": person.node.kind, "$to": target.id, "$to_kind": target.kind}
     is_needed = person.node != target
@@ -165,6 +171,13 @@ def _known_person(request: Request, site: str) -> Person:
     if person is None:
         raise NotFound("unknown_user", "Nobody has this id.", "Ids are those of users and of visitors, case and all.")
     return person
+
+
+def _meant_person(request: Request, site: str, person_id: str) -> Person | None:
+    """Return about whom something is said with an id, None for a user to come; blocks shortly."""
+    person = person_of(request, site, person_id)
+    is_user = person is not None and person_id in person.user_ids
+    return person if is_user or is_drawn(person_id) else None
 
 
 def _of_person(wanted: Filter, person: Person) -> Filter:

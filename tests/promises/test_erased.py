@@ -78,7 +78,8 @@ def plant(server: RealServer, *receivers: Receiver) -> None:
     answer = fetch(f"{server.base_url}/api/events", headers=headers, body=json.dumps(named).encode())
     assert CANARY.encode() in answer.body, "the answer that is kept names the person"
     server.wait_until_stored()
-    assert server.post(f"/api/users/{OTHER_VISITOR}/merge", {"into": USER}).json()["merged"] is True
+    merge = {"$from": OTHER_VISITOR, "$from_kind": "visitor", "$to": USER, "$to_kind": "user"}
+    assert server.post("/api/events", {"name": "$user_merged", "props": merge}).json()["accepted"] == 1
     server.wait_until_stored()
 
 

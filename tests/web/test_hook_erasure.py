@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from starlette.testclient import TestClient
@@ -84,11 +85,12 @@ def test_erasing_a_user_reaches_every_address_that_they_had(
 def test_erasing_a_user_who_was_merged_into_a_visitor_reaches_what_was_told_of_their_addresses(
     client: TestClient, stored: Stored, secret: Secret, clock: StandingClock
 ) -> None:
+    browser = str(uuid4())
     send(client, about(email="canary@shop.example"))
-    client.post("/collect", json=make_batch(make_event(), visitor_id="browser"))
+    client.post("/collect", json=make_batch(make_event(), visitor_id=browser))
     set_properties(client, secret, "42", email="canary@shop.example")
     clock.now_ms += 1000
-    assert client.post("/api/users/42/merge", json={"into": "browser"}, headers=secret).json()["merged"] is True
+    assert client.post("/api/users/42/merge", json={"into": browser}, headers=secret).json()["merged"] is True
     wait_until_stored(client)
     client.delete("/api/users/42", headers=secret)
     assert stored() == []

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -237,6 +238,45 @@ def test_merging_leads_both_ids_to_one_person_and_a_circle_ends(ask: Ask, client
     assert len(ask("/api/events", name="$user_merged")["events"]) == 1
     assert {each["name"] for each in ask("/api/events", user_id="a")["events"]} == {"Of a", "Of b"}
     assert ask("/api/users/a") == ask("/api/users/b")
+
+
+def test_a_browser_of_a_guessed_id_has_nothing_of_what_the_site_says_about_a_user(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, clock: StandingClock
+) -> None:
+    """Whoever chooses `1001` or `2002` before the site names these users is neither; nor is that browser merged."""
+    for each in ("1001", "2002", "3003"):
+        collect(make_event(name="Planted"), visitor_id=each)
+    ask("/api/users")
+    clock.now_ms += 1000
+    for each in ("1001", "old"):
+        body = {"properties": {"plan": each}}
+        assert client.post(f"/api/users/{each}/properties", json=body, headers=secret).status_code == 200
+    ask("/api/users")
+    clock.now_ms += 1000
+    assert client.post("/api/users/old/merge", json={"into": "2002"}, headers=secret).json()["merged"] is True
+    refused = client.post("/api/users/3003/merge", json={"into": "2002"}, headers=secret)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_user")
+    for each in ("1001", "2002", "3003"):
+        collect(identify(plan="evil"), visitor_id=each)
+    found = {each: ask(f"/api/users/{each}") for each in ("1001", "old")}
+    assert {each: (user["user_id"], user["properties"], user["visitor_ids"]) for each, user in found.items()} == {
+        "1001": ("1001", {"plan": "1001"}, []),
+        "old": ("2002", {"plan": "old"}, []),
+    }
+
+
+def test_a_browser_is_named_by_an_id_that_nobody_guesses(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, clock: StandingClock
+) -> None:
+    browser, other = str(uuid4()), str(uuid4())
+    for each in (browser, other):
+        collect(make_event(), visitor_id=each)
+        ask("/api/users")
+        client.post(f"/api/users/{each}/properties", json={"properties": {"plan": "pro"}}, headers=secret)
+    clock.now_ms += 1000
+    assert client.post(f"/api/users/{browser}/merge", json={"into": other}, headers=secret).json()["merged"] is True
+    found = ask(f"/api/users/{browser}")
+    assert (found["id"], found["user_id"], found["properties"]) == (other, None, {"plan": "pro"})
 
 
 def test_the_list_knows_kinds_orders_search_and_properties(
