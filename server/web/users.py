@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from server.errors import BadRequest, NotFound
 from server.events.model import Source
 from server.identity.merges import Node
-from server.identity.people_file import PEOPLE_FILE, read_people
+from server.identity.people_file import PEOPLE_FILE, is_known, read_people
 from server.identity.person import Person
 from server.identity.properties import MAX_OPERATIONS, Properties
 from server.identity.visitor_ids import is_drawn
@@ -130,6 +130,7 @@ async def delete_user(request: Request) -> Response:
 
     Shape:  answers when it is done, {"erased": how many events}. An id that nobody has is erased as well: it may be in
             an older backup, or on its way. Of a browser that was others' too, what it did while it was this person's.
+            A user's id does not reach another's browser that is called the same.
             Which ids are theirs is asked when everything accepted before is moved: they may have joined just now.
     """
     parts = parts_of(request)
@@ -154,8 +155,11 @@ def _describe(request: Request) -> dict[str, Any]:
 def _ids_of(request: Request, site: Site) -> list[ErasedId]:
     """Return all that is to be erased with the id in the path, each once; blocks shortly."""
     parts, person_id = parts_of(request), request.path_params["id"]
-    ids = [ErasedId("user", person_id), ErasedId("visitor", person_id)]
     person = person_of(request, site.key, person_id)
+    ids = [ErasedId("user", person_id)]
+    is_user = person is not None and person_id in person.user_ids
+    if not is_user or not _is_visitor(request, site.key, person_id):  # a known one is among the person's, or another's
+        ids.append(ErasedId("visitor", person_id))
     if person is not None:
         ids += [ErasedId("user", each) for each in person.user_ids]
         ids += [ErasedId("visitor", each) for each in contact_visitors(parts, site, person)]
@@ -163,6 +167,11 @@ def _ids_of(request: Request, site: Site) -> list[ErasedId]:
     named = [each.id for each in ids if each.kind == "user"]
     ids += [ErasedId("visitor", each) for each in claim_visitors(parts, site, named)]
     return list(dict.fromkeys(ids))
+
+
+def _is_visitor(request: Request, site: str, visitor_id: str) -> bool:
+    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+        return is_known(people, site, Node("visitor", visitor_id))
 
 
 def _known_person(request: Request, site: str) -> Person:

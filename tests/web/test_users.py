@@ -403,6 +403,46 @@ def test_erasing_a_person_leaves_no_byte_of_them_and_nobody_else_is_touched(
     assert kept == set()
 
 
+def test_erasing_a_user_leaves_anothers_browser_of_the_same_id(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret
+) -> None:
+    collect(make_event(name="Before"), visitor_id="42")
+    collect(auth("bob"), visitor_id="42")
+    collect(make_event(name="After"), visitor_id="42")
+    collect(auth("42"), visitor_id="other")
+    collect(make_event(name="Else"), visitor_id="other")
+    collect(make_event(name="Nobody's"), visitor_id="43")
+    client.post("/api/events", json={"name": "Else", "user_id": "43"}, headers=secret)
+    ask("/api/users")
+    for each in ("42", "43"):
+        assert client.delete(f"/api/users/{each}", headers=secret).status_code == 200
+    assert {each["name"] for each in ask("/api/users/bob/events")["events"]} == {"Before", "After"}
+    assert {each["name"] for each in ask("/api/events")["events"]} == {"Before", "After", "Nobody's"}
+
+
+def test_erasing_a_user_reaches_their_own_browser_of_the_same_id(
+    collect: Ask, ask: Ask, client: TestClient, secret: Secret, clock: StandingClock
+) -> None:
+    """While it was theirs, what comes late included; so does erasing a user of whose browser nobody has heard yet."""
+    for each in ("browser-42", "browser-43"):
+        collect(make_event(name="Looked"), visitor_id=each)
+        collect(auth(each), visitor_id=each)
+        collect(make_event(name="Looked"), visitor_id=each)
+    collect(auth("bob"), visitor_id="browser-43")
+    collect(make_event(name="Of bob"), visitor_id="browser-43")
+    born_ms = clock.now_ms
+    client.post("/api/events", json={"name": "Looked", "user_id": "browser-44"}, headers=secret)
+    ask("/api/users")
+    for each in ("browser-42", "browser-43", "browser-44"):
+        assert client.delete(f"/api/users/{each}", headers=secret).json()["erased"] >= 1
+    for each in ("browser-42", "browser-44"):
+        collect(make_event(name="Late", time=born_ms), visitor_id=each)
+    assert {each["name"] for each in ask("/api/events")["events"]} == {"Of bob"}
+    assert ask("/api/users/bob")["visitor_ids"] == ["browser-43"]
+    for each in ("browser-42", "browser-44"):
+        assert ask(f"/api/users/{each}")["error"]["code"] == "unknown_user"
+
+
 def test_what_the_same_browser_does_after_an_erasure_is_new(
     collect: Ask, ask: Ask, client: TestClient, secret: Secret, clock: StandingClock
 ) -> None:
