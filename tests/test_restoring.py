@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 from server import restoring
 from server.app import close_parts, create_app, create_parts
 from server.cli import main
-from server.errors import FootfallError, SettingsError
+from server.dialects.hooks.notice import Notice, Whom
+from server.errors import FootfallError, SettingsError, Unavailable
 from server.ingest.backup import BackupError, Sources, make_backup
 from server.ingest.writer import Writer
 from server.outgoing.sender import Sender
@@ -31,6 +32,7 @@ from server.storage.duckdb import DuckDBStore
 from server.storage.files import sha256_of
 from server.storage.folder import RESTORE_DONE, RESTORE_PARTIAL, RESTORE_READY
 from server.storage.tombstones import FILE_NAME
+from server.web.hook_people import find_people
 from server.web.parts import Parts
 from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
 
@@ -177,10 +179,15 @@ def test_while_the_store_is_away_nothing_is_sent_and_then_the_erased_go_first(
     monkeypatch.setattr(Sender, "_start_lines", send)
     with TestClient(create_app(restored)) as client:
         key = {"Authorization": f"Bearer {SECRET_KEY}"}
-        assert client.get("/api/events", headers=key).status_code == 503
+        for path in ("events", "users", f"users?id={ERASED}", f"users?q={ERASED}", f"users/{ERASED}", "rejected"):
+            answer = client.get(f"/api/{path}", headers=key)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "erasing")
+        parts = client.app.state.parts  # type: ignore[attr-defined]
+        notice = Notice(foreign_id="1", name="Told", props={}, whom=Whom(email="a@shop.example"))
+        with pytest.raises(Unavailable):
+            find_people(parts, parts.sites["default"], [notice])
         assert sent == []
         is_away[0] = False
-        parts = client.app.state.parts  # type: ignore[attr-defined]
         assert parts.writer.wait_until_idle(PATIENCE_S)
         wait_until(lambda: client.get("/api/events", headers=key).status_code == 200)
         assert ERASED not in client.get("/api/events", headers=key).text

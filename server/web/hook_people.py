@@ -15,11 +15,12 @@ from server.dialects.hooks.notice import Notice, Whom
 from server.errors import EventRejected, Unavailable
 from server.identity.contact_history import contacts_of
 from server.identity.contacts import claim_visitor_id, contact_visitor_id, find_user, named_visitor_id
-from server.identity.people_file import PEOPLE_FILE, read_people
+from server.identity.people_file import PEOPLE_FILE
 from server.identity.person import Person
 from server.ingest.pipeline import check_user_id
 from server.sites import Site
 from server.web.parts import Parts
+from server.web.queries import people_of
 
 RETRY_AFTER_S = 10
 
@@ -29,14 +30,13 @@ Identity = dict[str, str]
 def find_people(parts: Parts, site: Site, notices: Sequence[Notice]) -> list[Identity]:
     """Return the fields that say whom each notice is about; blocks shortly.
 
-    Errors: Unavailable when the file of people cannot be read now; the vendor sends again.
+    Errors: Unavailable when the file of people cannot be read now, or may hold who was erased; the vendor sends again.
     """
     known: dict[Whom, Identity] = {}
     unknown = [whom for whom in {notice.whom for notice in notices} if not _keep_told(known, whom)]
-    path = parts.settings.data_dir / PEOPLE_FILE
-    if unknown and path.exists():  # a process that only receives may be the first
+    if unknown and (parts.settings.data_dir / PEOPLE_FILE).exists():  # a process that only receives may be the first
         try:
-            with read_people(path) as people:
+            with people_of(parts) as people:
                 for whom in unknown:
                     user_id = find_user(people, site.key, email=whom.email, phone=whom.phone)
                     if user_id is not None:
@@ -55,7 +55,7 @@ def contact_visitors(parts: Parts, site: Site, person: Person) -> list[str]:
     """
     if not person.user_ids:
         return []
-    with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
+    with people_of(parts) as people:
         contacts = sorted(contacts_of(people, site.key, person.node))
     found = []
     for key, contact in contacts:

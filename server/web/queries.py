@@ -1,6 +1,8 @@
 """What GET requests of the API say in their query: filters, numbers, instants. Wrong ones are errors, not guesses."""
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -28,9 +30,22 @@ def store_of(request: Request) -> Store:
     store = parts.store
     if store is None:  # the routes that ask are not mounted in the role `collect`
         raise RuntimeError("this process has no store")
-    if parts.owed is not None and not parts.owed.is_paid:
-        raise Unavailable("erasing", "Who was erased is being removed from a restored store.", retry_after_s=1)
+    require_paid(parts)
     return store
+
+
+@contextmanager
+def people_of(parts: Parts) -> Iterator[sqlite3.Connection]:
+    """Return the file of people for one question. Errors: Unavailable as of `store_of`, sqlite3.Error."""
+    require_paid(parts)
+    with read_people(parts.settings.data_dir / PEOPLE_FILE) as people:
+        yield people
+
+
+def require_paid(parts: Parts) -> None:
+    """Let nobody see who was erased. Errors: Unavailable while that may be possible."""
+    if parts.owed is not None and not parts.owed.is_paid:
+        raise Unavailable("erasing", "Who was erased is being removed.", retry_after_s=1)
 
 
 def read_filter(request: Request, *, with_bots: bool = True, sees_all: bool = False) -> Filter:
@@ -62,8 +77,8 @@ def read_with_bots(request: Request) -> bool:
 
 
 def person_of(request: Request, site: str, person_id: str) -> Person | None:
-    """Return whom an id belongs to; blocks shortly."""
-    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+    """Return whom an id belongs to; blocks shortly. Errors: Unavailable as of `store_of`."""
+    with people_of(parts_of(request)) as people:
         return find_person(people, site, person_id)
 
 
@@ -76,7 +91,7 @@ def with_person(request: Request, wanted: Filter) -> Filter:
     if user_id is None:
         return wanted
     sites = parts_of(request).sites if wanted.site is None else [wanted.site]
-    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+    with people_of(parts_of(request)) as people:
         found = {site: find_person(people, site, user_id) for site in sites}
     return replace(wanted, people={site: each for site, each in found.items() if each and user_id in each.user_ids})
 

@@ -15,7 +15,7 @@ from server.ingest.replay_context import whom_of
 from server.web.answers import JsonAnswer
 from server.web.outside import find_foreign_form
 from server.web.parts import Parts
-from server.web.queries import parts_of, read_limit, read_position, read_time
+from server.web.queries import parts_of, read_limit, read_position, read_time, require_paid
 from server.web.requests import read_json
 
 DEFAULT_LIMIT = 100
@@ -35,6 +35,7 @@ async def get_rejected(request: Request) -> Response:
         before=_cursor(query.get("cursor")),
     )
     limit = read_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
+    require_paid(parts)
     rows = await run_in_threadpool(parts.queue.list_rejected, wanted, limit + 1)
     return JsonAnswer({"rejected": [_told(row) for row in rows[:limit]], "next": _next(rows, limit)})
 

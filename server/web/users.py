@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from server.errors import BadRequest, NotFound
 from server.events.model import Source
 from server.identity.merges import Node
-from server.identity.people_file import PEOPLE_FILE, is_known, read_people
+from server.identity.people_file import is_known
 from server.identity.person import Person
 from server.identity.properties import MAX_OPERATIONS, Properties
 from server.identity.visitor_ids import is_drawn
@@ -26,7 +26,7 @@ from server.storage.tombstones import ErasedId
 from server.web.answers import JsonAnswer
 from server.web.events import answer_events
 from server.web.hook_people import claim_visitors, contact_visitors
-from server.web.queries import parts_of, person_of, read_filter, read_limit, store_of
+from server.web.queries import parts_of, people_of, person_of, read_filter, read_limit, store_of
 from server.web.requests import read_json
 
 DEFAULT_LIMIT = 100
@@ -143,7 +143,7 @@ async def delete_user(request: Request) -> Response:
 
 
 def _ask(request: Request, wanted: UserQuery) -> tuple[list[dict[str, Any]], str | None]:
-    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+    with people_of(parts_of(request)) as people:
         return list_users(people, wanted)
 
 
@@ -170,7 +170,7 @@ def _ids_of(request: Request, site: Site) -> list[ErasedId]:
 
 
 def _is_visitor(request: Request, site: str, visitor_id: str) -> bool:
-    with read_people(parts_of(request).settings.data_dir / PEOPLE_FILE) as people:
+    with people_of(parts_of(request)) as people:
         return is_known(people, site, Node("visitor", visitor_id))
 
 
