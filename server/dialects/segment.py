@@ -233,7 +233,7 @@ def _object(message: Message, field: str) -> Event:
 def _id(message: Message, field: str) -> str | None:
     """Return an id as text; numbers are seen in the wild. Errors: EventRejected."""
     value = message.get(field)
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip("\x00")):  # NUL goes from every text later
         return None
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= MAX_ID_BITS:
         return str(value)

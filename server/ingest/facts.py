@@ -32,7 +32,7 @@ def fact_of(event: Mapping[str, Any]) -> Fact | None:
 
     Shape:  event has the keys of COLUMNS that are known. An event that follows from another one says nothing new.
     """
-    visitor_id, user_id = event.get("visitor_id"), event.get("user_id")
+    visitor_id, user_id = event.get("visitor_id") or None, event.get("user_id") or None  # an empty id is nobody's
     props = event.get("props") or {}
     if "$cause" in props:
         return None
@@ -90,7 +90,7 @@ def _follow(event: Mapping[str, Any], name: str, props: dict[str, Any]) -> Store
 
 def _merge(event: Mapping[str, Any], props: Mapping[str, Any]) -> Fact | None:
     source, target = props.get("$from"), props.get("$to")
-    if not isinstance(source, str) or not isinstance(target, str):
+    if not isinstance(source, str) or not isinstance(target, str) or not source or not target:
         return None
     into = Node("visitor" if props.get("$to_kind") == "visitor" else "user", target)
     moment = (event["time"], event["id"])

@@ -283,11 +283,14 @@ def check_user_id(user_id: Any) -> str:
     """Return a user's id. Errors: EventRejected: a cut or mistaken id would make one person of many."""
     if isinstance(user_id, int) and not isinstance(user_id, bool):
         user_id = str(user_id)
-    if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_SHORT_TEXT_LENGTH:
+    # the length first: what all events of a request share is read again for each of them
+    is_fit = isinstance(user_id, str) and len(user_id) <= MAX_SHORT_TEXT_LENGTH
+    cleaned = clean_text(user_id) if is_fit else ""
+    if not cleaned:
         raise EventRejected("bad_user_id", f"user_id is a text of 1 to {MAX_SHORT_TEXT_LENGTH} characters.")
-    if user_id.strip().lower() in NO_USER_IDS:
-        raise EventRejected("bad_user_id", f"user_id is {user_id!r}, which is what programs say for nobody.")
-    return clean_text(user_id)
+    if cleaned.strip().lower() in NO_USER_IDS:
+        raise EventRejected("bad_user_id", f"user_id is {cleaned!r}, which is what programs say for nobody.")
+    return cleaned
 
 
 def skew_of(sent_ms: int | None, received_ms: int) -> int:

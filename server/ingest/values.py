@@ -120,4 +120,4 @@ def read_text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH)
     if len(text) > limit:  # first: what all events of a request share is read again for each of them
         draft.correct("truncated", f"{name}: cut at {limit} characters.")
         text = text[:limit]
-    return clean_text(text) if draft.beacon.is_odd else text
+    return (clean_text(text) or None) if draft.beacon.is_odd else text

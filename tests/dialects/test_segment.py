@@ -145,6 +145,7 @@ def test_numbers_as_ids_become_text(given: Any, kept: str) -> None:
         ({"type": ["track"]}, "unknown_type"),
         ({"type": "group"}, "missing_group_id"),
         ({"type": "alias"}, "missing_previous_id"),
+        ({"userId": "", "anonymousId": "\0"}, "missing_identity"),
     ],
 )
 def test_what_cannot_be_translated_is_refused_with_a_reason(changes: dict[str, Any], code: str) -> None:

@@ -110,6 +110,15 @@ def test_joining_a_known_user_is_an_event_with_its_cause(people: Kept) -> None:
     assert people.names() == ["$user_merged"]
 
 
+def test_nobody_has_an_empty_id(people: Kept) -> None:
+    people.take_each(
+        identify(1, update("plan", "pro"), visitor_id=""),
+        event(2, "$user_merged", props={"$from": "", "$from_kind": "visitor", "$to": "anna"}),
+        event(3, "$user_merged", props={"$from": "anna", "$to": "", "$to_kind": "visitor"}),
+    )
+    assert people._database.execute("select count(*) from nodes").fetchone() == (0,)
+
+
 @pytest.mark.parametrize("into", [("user", "7"), ("visitor", "w")])
 def test_what_a_merge_changes_is_told_as_an_event_of_who_is_left(people: Kept, into: tuple[str, str]) -> None:
     """Of nobody's, it would stay when they are erased, with the address in it."""

@@ -349,3 +349,16 @@ def test_auth_with_the_secret_key_may_name_its_user_where_a_page_does() -> None:
     assert run(event | {"user_id": "u2"}, SERVER).event["user_id"] == "u2", "the column says it for every event"
     assert refusal(make_event(name="$auth", props={"user_id": "undefined"}), SERVER) == "bad_user_id"
     assert run(make_event(name="$auth"), SERVER).event["user_id"] is None
+
+
+@pytest.mark.parametrize("user_id", ["\0", "\0\0\0", "0\0", "nu\0ll", "\0 "])
+def test_a_user_id_is_what_it_is_without_nul(user_id: str) -> None:
+    beacon = make_beacon(source=Source.SERVER, is_trusted=True, is_odd=True)
+    assert refusal(make_event(user_id=user_id), beacon) == "bad_user_id"
+    assert refusal(make_event(name="$user_merged", props={"$from": "a", "$to": user_id}), beacon) == "bad_user_id"
+
+
+@pytest.mark.parametrize("id_", ["\0", "\0\0"])
+def test_ids_of_nothing_but_nul_are_none(id_: str) -> None:
+    found = run(make_event(visitor_id=id_, session_id=id_), make_beacon(is_odd=True)).event
+    assert (found["visitor_id"], found["session_id"]) == (None, None)
