@@ -67,6 +67,13 @@ def _contacts_in(operations: Iterable[Any]) -> Iterator[Contact]:
     for each in operations:
         if not isinstance(each, Mapping) or each.get("op") not in _SETTING:
             continue
-        key, value = each.get("key"), each.get("value")
-        if key in _PLAIN and isinstance(value, str) and (plain := _PLAIN[key](value)):
+        key = each.get("key")
+        if key in _PLAIN and (plain := _PLAIN[key](_text_of(each.get("value")))):
             yield key, plain
+
+
+def _text_of(value: Any) -> str:
+    """Return a text or number as text, nothing for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""

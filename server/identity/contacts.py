@@ -9,6 +9,9 @@ import hmac
 import re
 import sqlite3
 
+from server.events.wire import MAX_SAFE_INTEGER
+from server.identity.people_file import PLAIN_EMAIL
+
 _UPPER = re.compile("[A-Z]+")
 _NO_DIGIT = re.compile(r"\D+")
 _PREFIX = "contact-"
@@ -16,13 +19,13 @@ _ID_DIGITS = 32
 _TWO = 2
 
 # word by word as in the indexes of people_file.py; named, because the planner would rather read all users of the site
-_BY_EMAIL = """
-select id from people indexed by users_by_plain_email where site = ? and kind = 'user'
-and lower(trim(json_extract(cast(properties as text), '$."$email"'), char(9, 10, 13, 32))) = ? limit 2
-"""
+_BY_EMAIL = f"""
+select id from people indexed by users_by_stripped_email where site = ? and kind = 'user'
+and {PLAIN_EMAIL} = ? limit 2
+"""  # noqa: S608 - a constant of the program
 _BY_PHONE = """
 select id from people indexed by users_by_phone where site = ? and kind = 'user'
-and json_extract(cast(properties as text), '$."$phone"') in (?, ?, ?) limit 2
+and json_extract(cast(properties as text), '$."$phone"') in (?, ?, ?, ?) limit 2
 """
 
 
@@ -32,7 +35,7 @@ def find_user(database: sqlite3.Connection, site: str, *, email: str | None, pho
     if email:
         found = [row[0] for row in database.execute(_BY_EMAIL, (site, plain_email(email)))]
     if not found and phone and (digits := plain_phone(phone)):
-        found = [row[0] for row in database.execute(_BY_PHONE, (site, phone, digits, f"+{digits}"))]
+        found = [row[0] for row in database.execute(_BY_PHONE, (site, phone, digits, f"+{digits}", _number_of(digits)))]
     return found[0] if 0 < len(found) < _TWO else None
 
 
@@ -66,8 +69,14 @@ def named_visitor_id(key: str, site: str, kind: str, name: str) -> str:
     return _PREFIX + hmac.new(key.encode(), message, hashlib.sha256).hexdigest()[:_ID_DIGITS]
 
 
+def _number_of(digits: str) -> int | None:
+    """Return the number that a site may have said instead of these digits; None where no number is written so."""
+    is_number = digits.isascii() and digits[0] != "0" and len(digits) <= len(str(MAX_SAFE_INTEGER))
+    return int(digits) if is_number else None
+
+
 def plain_email(email: str) -> str:
-    """Return an address as it is compared: as SQLite's `lower` does, which knows only ASCII."""
+    """Return an address as it is compared: as `PLAIN_EMAIL` has it; SQLite's `lower` knows only ASCII."""
     return _UPPER.sub(lambda letters: letters[0].lower(), email.strip())
 
 

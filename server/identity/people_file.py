@@ -22,8 +22,13 @@ from server.identity.merges import Fact, Node, World, decode_world
 from server.identity.properties import Moment, Properties
 
 PEOPLE_FILE = "users.sqlite"
+PLAIN_EMAIL = """
+lower(trim(json_extract(cast(properties as text), '$."$email"'), char(9, 10, 11, 12, 13, 28, 29, 30, 31, 32, 133, 160,
+5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)))
+"""
+"""An address in the form in which it is compared: without what Python strips; see `plain_email` in contacts.py."""
 _SCHEMA_VERSION = 1
-_SCHEMA = """
+_SCHEMA = f"""
 create table if not exists nodes (
     site text not null, kind text not null, id text not null, world integer,
     person_kind text not null, person_id text not null,
@@ -47,8 +52,8 @@ create table if not exists people (
     site text not null, kind text not null, id text not null, properties blob not null, primary key (site, kind, id)
 ) strict, without rowid;
 drop index if exists users_by_email;
-create index if not exists users_by_plain_email on people
-    (site, lower(trim(json_extract(cast(properties as text), '$."$email"'), char(9, 10, 13, 32)))) where kind = 'user';
+drop index if exists users_by_plain_email;
+create index if not exists users_by_stripped_email on people (site, {PLAIN_EMAIL}) where kind = 'user';
 create index if not exists users_by_phone on people
     (site, json_extract(cast(properties as text), '$."$phone"')) where kind = 'user';
 create table if not exists positions (queue_id text primary key, position integer not null) strict;

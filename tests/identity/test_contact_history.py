@@ -45,6 +45,10 @@ CASES: dict[str, tuple[list[Told], set[str]]] = {
         {"a@x", "b@x", "49305"},
     ),
     "what is no address": ([(None, "ann", {MAIL: ["l@x"], "$phone": "none", "mail": "m@x"})], set()),
+    "a number that was said as one": (
+        [(None, "ann", {"$phone": 79991234567}), (None, "ann", {"$phone": 555.0}), (None, "ann", {"$phone": True})],
+        {"79991234567", "555"},
+    ),
     "of the browser that became theirs": ([("v", None, {MAIL: "a@x"}), ("v", "ann", {})], {"a@x"}),
     "of the browser that another takes over": (
         [("v", None, {MAIL: "a@x"}), ("v", "ann", {}), ("v", "bob", {}), ("v", None, {MAIL: "b@x"})],
