@@ -16,8 +16,8 @@ Rules
 A world holds everybody who was ever mentioned together, at the least one visitor. It can be rebuilt from its facts; a
 fact that is the newest so far is added without that.
 
-A join that says again what the visitor's last join said does nothing (`World.repeats`), as long as nothing that
-connects ids turns up between the two. So it is kept apart and no world is rebuilt from it, unless that happens.
+A join of two who are one person by then does nothing (`World.repeats`), as long as nothing that connects ids turns up
+that was said before it. So it is kept apart and no world is rebuilt from it, unless that happens.
 """
 
 from bisect import bisect_right
@@ -92,16 +92,20 @@ class World:
         return node in self.people or node in self.leads_to
 
     def repeats(self, fact: Fact) -> bool:
-        """Return whether a fact only says again what its visitor's last join before it has said.
+        """Return whether a fact only joins those who are one person at its moment.
 
-        From that join on the visitor leads to the very user, whatever becomes of that user, until it is joined to
-        another. A span that a merge made tells no moment, 0, and is no such join; nor is one of the same millisecond.
+        Of what is older than the world's newest it is known where the visitor's last join before it has said the same:
+        from that on the visitor leads to the very user, whatever becomes of that user, until it is joined to another.
+        A span that a merge made tells no moment, 0, and is no such join; nor is one of the same millisecond.
         """
         if fact.visitor_id is None or fact.user_id is None or fact.into is not None or fact.operations:
             return False
+        user = Node("user", fact.user_id)
+        if fact.moment > self.newest:
+            return self.person_of(Node("visitor", fact.visitor_id)) == self.person_of(user)
         joins = self.spans.get(fact.visitor_id, [])
         last = bisect_right(joins, fact.moment[0], key=lambda join: join[0]) - 1
-        return last >= 0 and 0 < joins[last][0] < fact.moment[0] and joins[last][1] == Node("user", fact.user_id)
+        return last >= 0 and 0 < joins[last][0] < fact.moment[0] and joins[last][1] == user
 
     def person_of(self, node: Node) -> Node:
         """Return whom an id belongs to; follows every lead."""

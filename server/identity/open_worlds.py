@@ -196,7 +196,10 @@ def _make_anew(database: sqlite3.Connection, number: int, told: Outdated) -> Ite
     facts = in_order(load_facts(database, number, with_repeats=told.is_relinked))
     world = World()
     late = dict(told.late)
+    repeats: dict[Moment, Fact] = {}
     for fact in facts:
+        if world.repeats(fact):
+            repeats[fact.moment] = fact
         event = told.following.get(fact.moment)
         if event is not None:
             # late, and yet newer than this, is what found its world outdated by another with which it was united
@@ -206,7 +209,6 @@ def _make_anew(database: sqlite3.Connection, number: int, told: Outdated) -> Ite
         if event is not None:
             yield Outcome(event=event, change=change, values=world.people[change.person].values)
     yield from _changes_of_late(world, late, told.called)
-    repeats = {fact.moment: fact for fact in facts if world.repeats(fact)}
     keep_apart(database, told.site, number, repeats.values(), anew=told.is_relinked)
     world.newest = max(fact.moment for fact in facts if fact.moment not in repeats)
     world.weight = told.weight

@@ -4,7 +4,7 @@ Tables
     nodes      every visitor and user id: its world, whom it leads to, when and where it was seen
     worlds     people who were mentioned together, as merges.py keeps them
     facts      what was said, so that a world can be made anew when something older arrives
-    repeats    joins that said again what was known (`World.repeats`): for when that is not so any more
+    repeats    joins of who was one person already (`World.repeats`): for when that is not so any more
     people     each person's properties, for questions
     positions  how far each queue has been read: same transaction as everything else
 """

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.identity.merges import Fact, Node, World, build_world, decode_world
+from server.identity.merges import Fact, Node, World, build_world, decode_world, in_order
 
 VISITOR: Final = "visitor"
 USER: Final = "user"
@@ -125,3 +125,15 @@ def test_every_id_leads_to_one_living_person_and_the_stored_form_holds_everythin
     for node in {node for each in facts for node in each.nodes()}:
         assert world.person_of(node) in world.people
     assert decode_world(orjson.loads(orjson.dumps(world.encode()))) == world
+
+
+@settings(max_examples=300, deadline=None)
+@given(many_facts())
+def test_without_what_is_only_said_again_the_world_is_the_same(facts: list[Fact]) -> None:
+    whole, lean = World(), World()
+    for fact in in_order(facts):
+        whole.apply(fact)
+        if not lean.repeats(fact):
+            lean.apply(fact)
+    lean.newest = whole.newest
+    assert lean == whole

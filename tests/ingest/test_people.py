@@ -224,6 +224,19 @@ def test_events_that_name_both_again_are_no_work_however_late(people: Kept, appl
     assert len(applied) < 3 * lot
 
 
+@pytest.mark.parametrize("first", ["old", "new"])
+@pytest.mark.parametrize("again", ["old", "new"])
+def test_a_merged_user_who_signs_in_again_is_no_work(people: Kept, applied: list[Fact], first: str, again: str) -> None:
+    people.take_each(event(1, "$user_merged", props={"$from": "old", "$to": "new"}))
+    people.take_each(*(event(number, visitor_id="v", user_id=first, source="page") for number in (2, 3)))
+    people.take_each(*(event(number, visitor_id="v", user_id=again, source="page") for number in range(4, 9)))
+    assert len(applied) == 2
+    assert people._database.execute("select count(*) from repeats").fetchone() == (6,)
+    people.take_each(event(9, visitor_id="v", user_id="other"))
+    people.take_each(identify(10, update("said", 7), visitor_id="v", time=7))
+    assert people.values("user", "new") == {"said": 7}
+
+
 def test_repeated_joins_count_again_once_something_comes_between(people: Kept) -> None:
     people.take_each(*(event(number, visitor_id="v", user_id="u") for number in (1, 5, 9)))
     people.take_each(identify(7, update("said", 7), visitor_id="v"), event(6, visitor_id="v", user_id="w"))
