@@ -44,7 +44,8 @@ class Fact:
     """One thing that was said.
 
     Shape:  subjects are the visitor and the user that it names, at least one; with both they are joined. `into` makes
-            it a merge of the subject into that person. operations are for the subject, after all else.
+            it a merge of the subject into that person. operations are for the subject, after all else. is_pages: a page
+            said it, whose word has a bound (people.py).
     """
 
     moment: Moment
@@ -52,6 +53,7 @@ class Fact:
     user_id: str | None = None
     into: Node | None = None
     operations: Sequence[Any] = ()
+    is_pages: bool = False
 
     def nodes(self) -> list[Node]:
         """Return the ids that the fact connects."""

@@ -180,7 +180,7 @@ def unite_worlds(database: sqlite3.Connection, keep: int, others: Sequence[int])
 
 def save_fact(database: sqlite3.Connection, site: str, world: int, fact: Fact, *, is_repeat: bool = False) -> None:
     """Keep a fact, one that repeats another apart."""
-    body = orjson.dumps([fact.visitor_id, fact.user_id, fact.into and [*fact.into], fact.operations])
+    body = orjson.dumps([fact.visitor_id, fact.user_id, fact.into and [*fact.into], fact.is_pages, fact.operations])
     table = "repeats" if is_repeat else "facts"
     row = (site, fact.moment[1], fact.moment[0], world, body)
     database.execute(f"insert into {table} values (?, ?, ?, ?, ?)", row)  # noqa: S608 - one of these two
@@ -257,6 +257,12 @@ def save_people(database: sqlite3.Connection, site: str, people: Mapping[Node, P
 
 def decode_fact(time_ms: int, fact_id: str, body: bytes) -> Fact:
     """Return a fact from its stored form."""
-    visitor_id, user_id, into, operations = orjson.loads(body)
-    target = Node(*into) if into else None
-    return Fact(moment=(time_ms, fact_id), visitor_id=visitor_id, user_id=user_id, into=target, operations=operations)
+    visitor_id, user_id, into, *is_pages, operations = orjson.loads(body)  # earlier versions did not keep it
+    return Fact(
+        moment=(time_ms, fact_id),
+        visitor_id=visitor_id,
+        user_id=user_id,
+        into=Node(*into) if into else None,
+        operations=operations,
+        is_pages=any(is_pages),
+    )

@@ -45,7 +45,14 @@ def fact_of(event: Mapping[str, Any]) -> Fact | None:
     is_join = visitor_id is not None and user_id is not None
     if not operations and not is_join and event["name"] != "$identify":
         return None
-    return Fact(moment=moment, visitor_id=visitor_id, user_id=user_id, operations=operations)
+    return Fact(
+        moment=moment, visitor_id=visitor_id, user_id=user_id, operations=operations, is_pages=is_of_page(event)
+    )
+
+
+def is_of_page(event: Mapping[str, Any]) -> bool:
+    """Return whether a page said it: anybody can who has the public key."""
+    return event.get("source") == Source.PAGE
 
 
 def least_event(site: str, fact: Fact) -> StoredEvent:
@@ -54,13 +61,14 @@ def least_event(site: str, fact: Fact) -> StoredEvent:
     Shape:  the columns that have a value. An operation is never shown as an event.
     """
     time_ms, fact_id = fact.moment
-    event = {"id": fact_id, "site": site, "time": time_ms, "received_at": time_ms, "source": Source.SERVER.value}
+    source = Source.PAGE if fact.is_pages else Source.SERVER
+    event = {"id": fact_id, "site": site, "time": time_ms, "received_at": time_ms, "source": source.value}
     if fact.into is None:
         named = {"visitor_id": fact.visitor_id, "user_id": fact.user_id}
         known = {column: value for column, value in named.items() if value is not None}
         return {**event, **known, "name": "$identify", "props": {"operations": list(fact.operations)}}
-    source = fact.nodes()[0]
-    props = {"$from": source.id, "$from_kind": source.kind, "$to": fact.into.id, "$to_kind": fact.into.kind}
+    merged = fact.nodes()[0]
+    props = {"$from": merged.id, "$from_kind": merged.kind, "$to": fact.into.id, "$to_kind": fact.into.kind}
     return {**event, "name": MERGE, "props": props}
 
 
@@ -95,8 +103,8 @@ def _merge(event: Mapping[str, Any], props: Mapping[str, Any]) -> Fact | None:
     into = Node("visitor" if props.get("$to_kind") == "visitor" else "user", target)
     moment = (event["time"], event["id"])
     if props.get("$from_kind") == "visitor":
-        return Fact(moment=moment, visitor_id=source, into=into)
-    return Fact(moment=moment, user_id=source, into=into)
+        return Fact(moment=moment, visitor_id=source, into=into, is_pages=is_of_page(event))
+    return Fact(moment=moment, user_id=source, into=into, is_pages=is_of_page(event))
 
 
 def _operations(name: str, props: Mapping[str, Any]) -> list[Any]:

@@ -20,7 +20,8 @@ Bound
     What pages say adds to the weight of a world: 1 for a fact, 1 for each of its operations and 1 for each
     WEIGHED_BYTES of those. What would take it beyond MAX_WEIGHT is ignored here, whoever sends it with a public key: it
     bounds what making a world anew can cost, and what its facts take on disk.
-    The event is stored like any other. What the site's own server says is always taken in.
+    The event is stored like any other. What the site's own server says is always taken in. The bound holds also where
+    everything is made anew, in the order of the moments: which facts are beyond it may be others then.
 """
 
 import logging
@@ -34,7 +35,7 @@ import orjson
 
 from server.errors import EVENT_FAULTS
 from server.events.head import Head, Numbered, read_event
-from server.events.model import Source, StoredEvent
+from server.events.model import StoredEvent
 from server.identity.merges import Fact, Node
 from server.identity.open_worlds import OpenWorlds, Outcome
 from server.identity.people_expiry import facts_before, forget_unseen
@@ -51,7 +52,7 @@ from server.identity.people_file import (
     save_position,
     save_sightings,
 )
-from server.ingest.facts import derive, fact_of, least_event, may_say
+from server.ingest.facts import derive, fact_of, is_of_page, least_event, may_say
 from server.ingest.stored_people import stored_facts, stored_sightings
 from server.storage.base import Store
 from server.storage.sqlite_log import empty_log
@@ -144,6 +145,8 @@ class People:
         except BaseException:
             database.execute("rollback")
             raise
+        finally:
+            self._tell_ignored()
         return None
 
     def expire(self, before_ms: int) -> Iterator[bytes]:
@@ -184,11 +187,12 @@ class People:
             user_id = event.get("user_id")
             if user_id is None or is_known(self._database, site, Node("user", user_id)):
                 return None
-            fact = Fact(moment=(event["time"], event["id"]), user_id=user_id)  # the first that is heard of this user
+            # the first that is heard of this user
+            fact = Fact(moment=(event["time"], event["id"]), user_id=user_id, is_pages=is_of_page(event))
         if has_fact(self._database, site, fact.moment[1]):
             return None
         numbers = find_worlds(self._database, site, fact.nodes())
-        weight = _weight(fact) if event.get("source") == Source.PAGE else 0
+        weight = _weight(fact) if fact.is_pages else 0
         if weight and worlds.weight(site, numbers) + weight > MAX_WEIGHT:
             self._ignored[site] += 1
             return None

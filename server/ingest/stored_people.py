@@ -11,13 +11,13 @@ from server.ingest.facts import FACT_NAMES
 from server.storage.base import Store
 
 _FACTS = """
-select site, id, name, epoch_ms(time), visitor_id, user_id, props from events
+select site, id, name, epoch_ms(time), visitor_id, user_id, source, props from events
 where name in (select unnest($names)) or (visitor_id is not null and user_id is not null)
 order by time, id
 """
 _MENTIONS = """
-select site, min_by(id, (time, id)), 'mention', epoch_ms(min(time)), null, user_id, null from events
-where user_id is not null and visitor_id is null group by site, user_id
+select site, min_by(id, (time, id)), 'mention', epoch_ms(min(time)), null, user_id, min_by(source, (time, id)), null
+from events where user_id is not null and visitor_id is null group by site, user_id
 """
 _SIGHTINGS = """
 select site, {column}, epoch_ms(min(time)), epoch_ms(max(time)),
@@ -26,7 +26,7 @@ select site, {column}, epoch_ms(min(time)), epoch_ms(max(time)),
        max_by(city, time) filter (country is not null)
 from events where {column} is not null group by site, {column}
 """
-_COLUMNS = ("site", "id", "name", "time", "visitor_id", "user_id", "props")
+_COLUMNS = ("site", "id", "name", "time", "visitor_id", "user_id", "source", "props")
 
 
 def stored_facts(store: Store) -> Iterator[dict[str, Any]]:

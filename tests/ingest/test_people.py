@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from server.identity.merges import Change, Fact, World, build_world
 from server.identity.people_file import belongings_of, find_worlds, load_world
 from server.ingest.facts import fact_of, least_event
 from server.ingest.people import People
+from server.storage.duckdb import DuckDBStore
 from tests.factories import numbered
 
 QUEUE = "queue"
@@ -63,6 +65,11 @@ class Kept(People):
         nodes = self._database.execute("select kind, id, person_kind, person_id from nodes order by 1, 2").fetchall()
         people = self._database.execute("select kind, id, properties from people order by 1, 2").fetchall()
         return [nodes, [(kind, each, orjson.loads(properties)) for kind, each, properties in people]]
+
+    def weights(self) -> list[int]:
+        """Return what pages have added to each world."""
+        numbers = self._database.execute("select world from worlds").fetchall()
+        return sorted(load_world(self._database, number).weight for (number,) in numbers)
 
     def names(self) -> list[str]:
         """Return the names of the events that followed."""
@@ -318,6 +325,31 @@ def test_pages_cannot_add_without_end(
     assert people.values("visitor", "w") == {"n": 19}, "others are not concerned"
     people.take_each(identify(30, update("n", 30), visitor_id="v", source="server"))
     assert people.values("visitor", "v") == {"n": 30}, "the site's server is taken in always"
+
+
+@pytest.mark.parametrize("before_ms", [0, 100], ids=["as told", "kept by the retention"])
+def test_the_bound_holds_when_people_are_made_anew(
+    people: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before_ms: int
+) -> None:
+    monkeypatch.setattr("server.ingest.people.MAX_WEIGHT", 10)
+    page = [
+        event(0, visitor_id="v", user_id="u", source="page"),
+        *(identify(number, update("n", number), visitor_id="v", source="page") for number in range(1, 20)),
+        event(30, user_id="told", source="page"),
+        identify(40, update("n", 40), user_id="u", source="server"),
+        event(200, visitor_id="v", source="page"),
+        event(201, user_id="told", source="page"),
+    ]
+    people.take_each(*page)
+    weights = people.weights()
+    assert weights == [1, 9], "u's join and four operations; of told the first mention"
+    store = DuckDBStore(tmp_path / "events.duckdb")
+    store.append(numbered(page), QUEUE, len(page))
+    store.delete_before(before_ms, list(people.expire(before_ms)))
+    expected = people.everything()
+    people.rebuild(store, QUEUE, len(page))
+    assert (people.weights(), people.everything()) == (weights, expected)
+    store.close()
 
 
 def test_large_operations_of_pages_weigh_more(people: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
