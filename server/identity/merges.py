@@ -88,6 +88,12 @@ class World:
     spans: dict[str, list[tuple[int, Node]]] = field(default_factory=dict)
     newest: Moment = (0, "")
     weight: int = 0
+    _led_here: dict[Node, set[Node]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note who leads to whom the other way round: with a thousand browsers each join would else look at all."""
+        for node, target in self.leads_to.items():
+            self._led_here.setdefault(target, set()).add(node)
 
     def __contains__(self, node: Node) -> bool:
         """Return whether somebody has this id."""
@@ -152,7 +158,8 @@ class World:
     def take_in(self, other: "World") -> None:
         """Unite with a world that has nobody in common with this one."""
         self.people |= other.people
-        self.leads_to |= other.leads_to
+        for node, target in other.leads_to.items():
+            self._lead(node, target)
         self.spans |= other.spans
         self.newest = max(self.newest, other.newest)
         self.weight += other.weight
@@ -161,7 +168,7 @@ class World:
         """Return these ids and all that lead to one of them, also by way of others."""
         found, latest = set(nodes), set(nodes)
         while latest:
-            latest = {node for node, target in self.leads_to.items() if target in latest} - found
+            latest = {node for target in latest for node in self._led_here.get(target, ())} - found
             found |= latest
         return found
 
@@ -178,7 +185,7 @@ class World:
         known = self.people.setdefault(user, Properties())
         if history is not None:
             known.absorb(history)
-        self.leads_to[visitor] = user
+        self._lead(visitor, user)
         self.spans.setdefault(visitor_id, []).append((moment[0], user))
         return (visitor, user) if history is not None and is_known else None
 
@@ -186,10 +193,17 @@ class World:
         if person == into:
             return None
         self.people.setdefault(into, Properties()).absorb(self.people.pop(person, Properties()))
-        self.leads_to[person] = into
+        self._lead(person, into)
         if person.kind == "visitor":
             self.spans.setdefault(person.id, []).append((0, into))
         return person, into
+
+    def _lead(self, node: Node, target: Node) -> None:
+        before = self.leads_to.get(node)
+        if before is not None:
+            self._led_here[before].discard(node)
+        self.leads_to[node] = target
+        self._led_here.setdefault(target, set()).add(node)
 
     def encode(self) -> list[Any]:
         """Return the stored form: JSON values only."""

@@ -1,5 +1,6 @@
 """What facts make of visitors and users. That their order does not matter is tested in tests/ingest/test_people.py."""
 
+from itertools import product
 from typing import Any, Final
 
 import orjson
@@ -124,7 +125,34 @@ def test_every_id_leads_to_one_living_person_and_the_stored_form_holds_everythin
     world = build_world(facts)
     for node in {node for each in facts for node in each.nodes()}:
         assert world.person_of(node) in world.people
-    assert decode_world(orjson.loads(orjson.dumps(world.encode()))) == world
+    decoded = decode_world(orjson.loads(orjson.dumps(world.encode())))
+    assert decoded == world
+    for person, each in product({*world.people, *world.leads_to}, (world, decoded)):
+        led = {node for node in world.leads_to if leads_through(world, node, person)}
+        assert each.followers_of({person}) == {person} | led
+
+
+def leads_through(world: World, node: Node, person: Node) -> bool:
+    while node in world.leads_to:
+        node = world.leads_to[node]
+        if node == person:
+            return True
+    return False
+
+
+def test_who_follows_one_of_many_is_found_without_looking_at_all() -> None:
+    class Counted(dict[Node, Node]):
+        steps = 0
+
+        def items(self) -> Any:
+            Counted.steps += len(self)
+            return super().items()
+
+    world = World(leads_to=Counted())
+    for number in range(500):
+        world.apply(fact(number, f"v{number}", "u"))
+        assert world.followers_of({Node(VISITOR, f"v{number}")}) == {Node(VISITOR, f"v{number}")}
+    assert Counted.steps <= 500
 
 
 @settings(max_examples=300, deadline=None)
