@@ -9,6 +9,20 @@ from server.identity.person import Person
 
 Sql = tuple[str, dict[str, Any]]
 
+# a visitor's spans do not overlap: only the last that begins before an event can have it. A clause for each span was
+# looked through for each event (measured: 20,000 of them 5 s with no event at all)
+_IN_SPANS = """
+select event from (
+    select rowid as event, visitor_id, time from events
+    where user_id is null and visitor_id in (select unnest(${prefix}_shared::varchar[]))
+) as seen asof join (
+    select unnest(${prefix}_shared::varchar[]) as visitor_id,
+           coalesce(epoch_ms(unnest(${prefix}_since::bigint[])), '-infinity') as since,
+           coalesce(epoch_ms(unnest(${prefix}_until::bigint[])), 'infinity') as until
+) as span on seen.visitor_id = span.visitor_id and seen.time >= span.since
+where seen.time < span.until
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
@@ -76,21 +90,17 @@ def _of_person(person: Person, prefix: str = "person") -> Sql:
 
     Shape:  the names of the parameters begin with prefix.
     """
-    whole = [visitor_id for visitor_id, since, until in person.visitors if since is None and until is None]
-    parameters: dict[str, Any] = {f"{prefix}_users": list(person.user_ids), f"{prefix}_visitors": whole}
-    visited = [f"visitor_id in (select unnest(${prefix}_visitors::varchar[]))"]
-    for number, (visitor_id, since, until) in enumerate(person.visitors):
+    whole, spans = [], []
+    for visitor_id, since, until in person.visitors:
         if since is None and until is None:
-            continue
-        name = f"{prefix}_visitor{number}"
-        parameters[name] = visitor_id
-        span = [f"visitor_id = ${name}"]
-        if since is not None:
-            span.append(f"time >= epoch_ms(${name}_since)")
-            parameters[f"{name}_since"] = since
-        if until is not None:
-            span.append(f"time < epoch_ms(${name}_until)")
-            parameters[f"{name}_until"] = until
-        visited.append(f"({' and '.join(span)})")
+            whole.append(visitor_id)
+        elif since is None or until is None or since < until:
+            spans.append((visitor_id, since, until))
+    parameters: dict[str, Any] = {f"{prefix}_users": list(person.user_ids), f"{prefix}_visitors": whole}
+    visited = f"visitor_id in (select unnest(${prefix}_visitors::varchar[]))"
+    if spans:
+        for number, name in enumerate(("shared", "since", "until")):
+            parameters[f"{prefix}_{name}"] = [span[number] for span in spans]
+        visited += f" or rowid in ({_IN_SPANS.format(prefix=prefix)})"
     users = f"user_id in (select unnest(${prefix}_users::varchar[]))"
-    return f"({users} or (user_id is null and ({' or '.join(visited)})))", parameters
+    return f"({users} or (user_id is null and ({visited})))", parameters

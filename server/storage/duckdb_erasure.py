@@ -18,6 +18,10 @@ _STONE_COLUMNS = {
     "until_ms": "until",
 }
 """The columns of the table `erased`, and what they are of a tombstone."""
+_STONE_LISTS = ", ".join(
+    f"unnest(?::{'bigint' if name in ('erased_at', 'since_ms', 'until_ms') else 'varchar'}[])"
+    for name in _STONE_COLUMNS
+)
 _KINDS = {"visitor": "visitor_id", "user": "user_id"}
 
 
@@ -44,11 +48,11 @@ def erase_events(database: duckdb.DuckDBPyConnection, tombstones: Sequence[Tombs
     hours: set[int] = set()
     visitors: set[str | None] = set()
     with transaction(database):
-        for each in tombstones:
-            database.execute(
-                f"insert into erased ({', '.join(_STONE_COLUMNS)}) values (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - these names
-                [getattr(each, name) for name in _STONE_COLUMNS.values()],
-            )
+        # at once: by rows 20,000 took 10 s
+        database.execute(
+            f"insert into erased ({', '.join(_STONE_COLUMNS)}) select {_STONE_LISTS}",
+            [[getattr(each, name) for each in tombstones] for name in _STONE_COLUMNS.values()],
+        )
         for salt in {each.salt for each in tombstones}:
             condition = _is_erased("events", salt)
             rows = database.execute(

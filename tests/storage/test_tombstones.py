@@ -1,7 +1,9 @@
 """What is covered by a tombstone: the same for the store's SQL and for everybody else, with bounds and without."""
 
+import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import duckdb
 import orjson
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.storage.duckdb import DuckDBStore
+from server.storage.duckdb_erasure import erase_events, known_tombstones
 from server.storage.duckdb_file import STEPS, open_file
 from server.storage.tombstones import (
     Erased,
@@ -81,6 +84,26 @@ def test_the_store_removes_and_leaves_out_what_the_others_do(
     assert store.append(told, "queue", 2) == removed
     assert {each for (each,) in store.query("select id from events", {})} == expected
     assert store.tombstones() == set(stones)
+
+
+def test_many_tombstones_take_as_many_statements_as_one(tmp_path: Path) -> None:
+    class Counted:
+        """A connection whose statements are counted."""
+
+        def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+            self.execute = Mock(wraps=database.execute)
+
+    statements = set()
+    for number in (1, 300):
+        with contextlib.closing(open_file(tmp_path / f"{number}.duckdb")) as database:
+            stones = add_tombstones(
+                tmp_path / f"{number}.jsonl", "default", [("user", f"{n}") for n in range(number)], 1
+            )
+            counted = Counted(database)
+            erase_events(cast("duckdb.DuckDBPyConnection", counted), stones, lambda _: None)
+            statements.add(counted.execute.call_count)
+            assert known_tombstones(database) == set(stones)
+    assert len(statements) == 1
 
 
 @pytest.fixture(scope="module")
