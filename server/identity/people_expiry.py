@@ -1,10 +1,10 @@
 """The retention of people: who was not seen for too long, and what is kept of the others. Called by people.py."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from server.identity.merges import Fact
-from server.identity.people_file import decode_fact
+from server.identity.merges import Fact, Node
+from server.identity.people_file import Sighting, decode_fact
 
 _UNSEEN_WORLDS = """
 create temp table unseen as select world from worlds w
@@ -42,3 +42,23 @@ def facts_before(database: sqlite3.Connection, before_ms: int) -> Iterator[tuple
     rows = database.execute("select site, time, id, body from facts where time < ?", (before_ms,))
     for site, time_ms, fact_id, body in rows:
         yield site, decode_fact(time_ms, fact_id, body)
+
+
+def seen_before(database: sqlite3.Connection, before_ms: int) -> list[tuple[str, Node]]:
+    """Return the ids that were seen before an instant, with their sites: of the others nothing is so old."""
+    rows = database.execute("select site, kind, id from nodes where first_seen < ?", (before_ms,))
+    return [(site, Node(kind, each)) for site, kind, each in rows]
+
+
+def replace_sightings(database: sqlite3.Connection, sightings: Mapping[tuple[str, Node], Sighting | None]) -> None:
+    """Have this be all that is known of when and where ids were seen; None is never."""
+    rows = [
+        (site, *node, *((seen.first_ms, seen.last_ms, *seen.place) if seen is not None else [None] * 5))
+        for (site, node), seen in sightings.items()
+    ]
+    database.executemany(
+        "update nodes set (first_seen, last_seen, country, region, city) = (?4, ?5, ?6, ?7, ?8)"
+        " where site = ?1 and kind = ?2 and id = ?3"
+        " and (first_seen, last_seen, country, region, city) is not (?4, ?5, ?6, ?7, ?8)",
+        rows,
+    )

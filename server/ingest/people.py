@@ -14,7 +14,8 @@ Contract
     they mean).
 
     Events are removed after the retention; people go when they were not seen for so long (`expire`). What was said of
-    the others before stays in the store, as the least events that say it, so that they can be made anew.
+    the others before stays in the store, as the least events that say it, so that they can be made anew; when and where
+    they were seen is what the store still tells (`see_again`).
 
 Bound
     What pages say adds to the weight of a world: 1 for a fact, 1 for each of its operations and 1 for each
@@ -38,7 +39,7 @@ from server.events.head import Head, Numbered, read_event
 from server.events.model import StoredEvent
 from server.identity.merges import Fact, Node
 from server.identity.open_worlds import OpenWorlds, Outcome
-from server.identity.people_expiry import facts_before, forget_unseen
+from server.identity.people_expiry import facts_before, forget_unseen, replace_sightings, seen_before
 from server.identity.people_file import (
     Place,
     Sighting,
@@ -59,6 +60,8 @@ from server.storage.sqlite_log import empty_log
 
 Emit = Callable[[Sequence[StoredEvent]], None]
 MAX_WEIGHT = 50_000
+SEEN_AT_ONCE = 50_000
+"""Ids of one question to the store, which goes through all of the events for it."""
 WEIGHED_BYTES = 256
 _Key = tuple[str, Literal["visitor", "user"], str]
 
@@ -165,6 +168,26 @@ class People:
         self._empty_log()
         for site, fact in facts_before(database, before_ms):
             yield orjson.dumps(least_event(site, fact))
+
+    def see_again(self, store: Store, before_ms: int) -> None:
+        """Forget when and where somebody was seen that the store does not tell any more, since it has removed what is
+        older than an instant. Errors: sqlite3.Error, those of the store.
+        """  # noqa: D205 - one sentence
+        database = self._database
+        database.execute("begin immediate")
+        try:
+            nodes = seen_before(database, before_ms)
+            for start in range(0, len(nodes), SEEN_AT_ONCE):
+                batch = nodes[start : start + SEEN_AT_ONCE]
+                sightings: dict[tuple[str, Node], Sighting | None] = dict.fromkeys(batch)
+                for found in stored_sightings(store, [node.id for _, node in batch]):
+                    sightings |= {key: seen for key, seen in found.items() if key in sightings}
+                replace_sightings(database, sightings)
+            database.execute("commit")
+        except BaseException:
+            database.execute("rollback")
+            raise
+        self._empty_log()
 
     def _empty_log(self) -> None:
         """Have no byte of what was removed stay in the log."""

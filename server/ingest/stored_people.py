@@ -1,6 +1,6 @@
 """What the store tells about people, from which their file can be made anew. Called by people.py."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -24,7 +24,7 @@ select site, {column}, epoch_ms(min(time)), epoch_ms(max(time)),
        max_by(country, time) filter (country is not null),
        max_by(region, time) filter (country is not null),
        max_by(city, time) filter (country is not null)
-from events where {column} is not null group by site, {column}
+from events where {condition} group by site, {column}
 """
 _COLUMNS = ("site", "id", "name", "time", "visitor_id", "user_id", "source", "props")
 
@@ -38,10 +38,12 @@ def stored_facts(store: Store) -> Iterator[dict[str, Any]]:
                 yield {**event, "props": orjson.loads(event["props"] or "{}")}
 
 
-def stored_sightings(store: Store) -> Iterator[dict[tuple[str, Node], Sighting]]:
-    """Yield when and where each id was seen, many at a time."""
+def stored_sightings(store: Store, ids: Sequence[str] | None = None) -> Iterator[dict[tuple[str, Node], Sighting]]:
+    """Yield when and where each of these ids, or any, was seen, many at a time."""
+    some, parameters = ("is not null", {}) if ids is None else ("in (select unnest($ids::varchar[]))", {"ids": ids})
     for node_of, column in ((_visitor, "visitor_id"), (_user, "user_id")):
-        for rows in store.stream(_SIGHTINGS.format(column=column), {}):
+        sql = _SIGHTINGS.format(column=column, condition=f"{column} {some}")
+        for rows in store.stream(sql, parameters):
             yield {(row[0], node_of(row[1])): Sighting(row[2], row[3], (row[4], row[5], row[6])) for row in rows}
 
 

@@ -96,6 +96,11 @@ class Telling:
         """Have people forgotten who were not seen since an instant; yield the events that the store has to keep."""
         return iter(()) if self._people is None else self._people.expire(before_ms)
 
+    def see_again(self, before_ms: int) -> None:
+        """Have forgotten when and where people were seen, but for what the store still tells of before an instant."""
+        if self._people is not None:
+            self._people.see_again(self._store, before_ms)
+
     def _catch_up_people(self, people: People, stored: int) -> bool:
         """Tell them what they have missed; return whether they had to be made anew for that."""
         queue_id = self._queue.queue_id

@@ -332,6 +332,7 @@ class Writer:
             if self._retention_days is not None:
                 oldest_ms = now - self._retention_days * _DAY_MS
                 self._store.delete_before(oldest_ms, self._telling.expire(oldest_ms))
+                self._telling.see_again(oldest_ms)
         self._store.fold(now)  # last: without it answers take longer, and that is all
 
 

@@ -66,6 +66,11 @@ class Kept(People):
         people = self._database.execute("select kind, id, properties from people order by 1, 2").fetchall()
         return [nodes, [(kind, each, orjson.loads(properties)) for kind, each, properties in people]]
 
+    def sightings(self) -> dict[str, tuple[Any, ...]]:
+        """Return when and where each id was seen."""
+        rows = self._database.execute("select id, first_seen, last_seen, country, region, city from nodes")
+        return {each: tuple(seen) for each, *seen in rows}
+
     def weights(self) -> list[int]:
         """Return what pages have added to each world."""
         numbers = self._database.execute("select world from worlds").fetchall()
@@ -349,6 +354,43 @@ def test_the_bound_holds_when_people_are_made_anew(
     expected = people.everything()
     people.rebuild(store, QUEUE, len(page))
     assert (people.weights(), people.everything()) == (weights, expected)
+    store.close()
+
+
+def test_of_before_the_retention_only_stays_when_and_where_somebody_was_seen_that_the_store_tells(
+    people: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("server.ingest.people.SEEN_AT_ONCE", 2)
+    oslo: dict[str, Any] = {"country": "NO", "region": "03", "city": "Oslo"}
+    events = [
+        event(1, visitor_id="looked", **oslo),
+        identify(2, visitor_id="told", **oslo),
+        event(3, visitor_id="told", **oslo),
+        event(4, visitor_id="told", user_id="u", **oslo),
+        event(5, visitor_id="other", user_id="u"),
+        event(6, visitor_id="other", **oslo),
+        event(7, "$user_merged", props={"$from": "old", "$to": "u"}),
+        event(8, visitor_id="gone", **oslo),
+        event(60, visitor_id="looked"),
+        event(61, user_id="u", country="SE"),
+        event(62, visitor_id="new", **oslo),
+    ]
+    people.take_each(*events)
+    store = DuckDBStore(tmp_path / "events.duckdb")
+    store.append(numbered(events), QUEUE, len(events))
+    store.delete_before(50, list(people.expire(50)))
+    people.see_again(store, 50)
+    seen = people.sightings()
+    assert seen == {
+        "looked": (60, 60, None, None, None),
+        "told": (2, 4, None, None, None),
+        "other": (5, 5, None, None, None),
+        "old": (None,) * 5,
+        "u": (4, 61, "SE", None, None),
+        "new": (62, 62, "NO", "03", "Oslo"),
+    }
+    people.rebuild(store, QUEUE, len(events))
+    assert people.sightings() == seen
     store.close()
 
 

@@ -134,3 +134,16 @@ def test_what_is_kept_is_written_once(start: Start, clock: StandingClock) -> Non
     assert {row[1] for row in kept} == {"$identify", "$user_merged"}
     pass_days(client, clock, 1)
     assert [row for row in rows(client) if row[1] != "Tick"] == kept
+
+
+def test_when_somebody_was_first_seen_is_told_by_what_is_left(start: Start, clock: StandingClock) -> None:
+    client = start()
+    say(client, {"name": "Looked", "visitor_id": "guest"})
+    clock.now_ms += 20 * DAY_MS
+    say(client, {"name": "Looked", "visitor_id": "guest"})
+    since = client.get("/api/users/guest").json()["last_seen"]
+    pass_days(client, clock, DAYS - 10)
+    guest = client.get("/api/users/guest").json()
+    assert guest["first_seen"] == since
+    assert client.delete("/api/users/nobody").status_code == 200
+    assert client.get("/api/users/guest").json() == guest
