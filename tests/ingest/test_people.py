@@ -226,6 +226,18 @@ def test_a_batch_of_old_facts_makes_their_world_anew_once(people: Kept, applied:
     assert people.values("visitor", "v") == {"n": 2 * lot - 1}
 
 
+def test_browsers_that_were_known_sign_in_at_a_like_cost_each_in_any_order() -> None:
+    changes = []
+    for lot in (100, 200):
+        people = Kept()
+        people.take(numbered([identify(number, visitor_id=f"v{number}") for number in range(lot)]), QUEUE, 1)
+        before = people._database.total_changes
+        joins = [event(lot + number, visitor_id=f"v{lot - 1 - number}", user_id="u") for number in range(lot)]
+        people.take(numbered(joins), QUEUE, 2)
+        changes.append(people._database.total_changes - before)
+    assert changes[1] < 2.5 * changes[0]
+
+
 def test_events_that_name_both_again_are_no_work_however_late(people: Kept, applied: list[Fact]) -> None:
     lot = 300
     people.take(numbered([event(number, visitor_id="v", user_id="u") for number in range(1, 2 * lot, 2)]), QUEUE, 1)
