@@ -170,9 +170,10 @@ class People:
             yield orjson.dumps(least_event(site, fact))
 
     def see_again(self, store: Store, before_ms: int) -> None:
-        """Forget when and where somebody was seen that the store does not tell any more, since it has removed what is
-        older than an instant. Errors: sqlite3.Error, those of the store.
-        """  # noqa: D205 - one sentence
+        """Forget when and where ids were seen, but for what a store without all before an instant still tells.
+
+        Errors: sqlite3.Error, those of the store.
+        """
         database = self._database
         database.execute("begin immediate")
         try:
