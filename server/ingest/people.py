@@ -57,6 +57,7 @@ from server.ingest.facts import derive, fact_of, is_of_page, least_event, may_sa
 from server.ingest.stored_people import stored_facts, stored_sightings
 from server.storage.base import Store
 from server.storage.sqlite_log import empty_log
+from server.storage.sqlite_transaction import transaction
 
 Emit = Callable[[Sequence[StoredEvent]], None]
 MAX_WEIGHT = 50_000
@@ -66,6 +67,14 @@ WEIGHED_BYTES = 256
 _Key = tuple[str, Literal["visitor", "user"], str]
 
 log = logging.getLogger("footfall.people")
+
+
+class _Unfit(Exception):
+    """A fact cannot be taken in, by a fault of this program. Shape: key is its site and id."""
+
+    def __init__(self, key: tuple[str, str]) -> None:
+        super().__init__(*key)
+        self.key = key
 
 
 class People:
@@ -87,22 +96,18 @@ class People:
     def take(self, events: Sequence[Numbered], queue_id: str, position: int) -> None:
         """Take in events and record the queue's position, both or neither."""
         database = self._database
-        database.execute("begin immediate")
         try:
-            worlds = OpenWorlds(database)
-            # in the order of their moments: what is older than its world makes the world anew
-            saying = sorted((head.time, head.id, line) for _, head, line in events if may_say(head))
-            outcomes = chain((self._take_one(read_event(line), worlds) for _, _, line in saying), worlds.settle())
-            # at once: the values are the world's own, and go on changing
-            followed = [follower for each in outcomes if each is not None for follower in derive(*each)]
-            save_sightings(database, _sightings(head for _, head, _ in events))
-            save_position(database, queue_id, position)
-            if followed:
-                self._emit(followed)
-            database.execute("commit")
-        except BaseException:
-            database.execute("rollback")
-            raise
+            with transaction(database):
+                worlds = OpenWorlds(database)
+                # in the order of their moments: what is older than its world makes the world anew
+                saying = sorted((head.time, head.id, line) for _, head, line in events if may_say(head))
+                outcomes = chain((self._take_one(read_event(line), worlds) for _, _, line in saying), worlds.settle())
+                # at once: the values are the world's own, and go on changing
+                followed = [follower for each in outcomes if each is not None for follower in derive(*each)]
+                save_sightings(database, _sightings(head for _, head, _ in events))
+                save_position(database, queue_id, position)
+                if followed:
+                    self._emit(followed)
         finally:
             self._tell_ignored()
 
@@ -113,60 +118,45 @@ class People:
                 sqlite3.Error, those of the store.
         """
         left_out: set[tuple[str, str]] = set()
-        while (unfit := self._rebuild_without(left_out, store, queue_id, position)) is not None:
-            left_out.add(unfit)
-            log.error("event %r of the site %r is left out of the file of people", unfit[1], unfit[0])
+        is_whole = False
+        while not is_whole:  # begun again for each, which undoes what the fact has half done: a fault of this program
+            try:
+                with transaction(self._database):
+                    self._make_anew(store, left_out)
+                    save_position(self._database, queue_id, position)
+                is_whole = True
+            except _Unfit as unfit:
+                left_out.add(unfit.key)
+                log.exception("event %r of the site %r is left out of the file of people", *reversed(unfit.key))
+            finally:
+                self._tell_ignored()
         self._empty_log()
 
-    def _rebuild_without(
-        self, left_out: Container[tuple[str, str]], store: Store, queue_id: str, position: int
-    ) -> tuple[str, str] | None:
-        """Make everything anew; return the site and id of a fact that could not be taken in, and then nothing changed.
-
-        Begun again for each, which is for faults of this program only: what a fact has half done is undone that way.
-        """
-        database = self._database
-        database.execute("begin immediate")
-        try:
-            clear(database)
-            worlds = OpenWorlds(database)
-            for event in stored_facts(store):
-                found = (event["site"], event["id"])
-                if found in left_out:
-                    continue
-                try:
-                    self._take_one(event, worlds)
-                except EVENT_FAULTS:
-                    log.exception("a fact cannot be taken in")
-                    database.execute("rollback")
-                    return found
-            deque(worlds.settle(), maxlen=0)
-            for sightings in stored_sightings(store):
-                save_sightings(database, sightings)
-            save_position(database, queue_id, position)
-            database.execute("commit")
-        except BaseException:
-            database.execute("rollback")
-            raise
-        finally:
-            self._tell_ignored()
-        return None
+    def _make_anew(self, store: Store, left_out: Container[tuple[str, str]]) -> None:
+        """Replace everything, inside a transaction. Errors: _Unfit for a fact that cannot be taken in."""
+        clear(self._database)
+        worlds = OpenWorlds(self._database)
+        for event in stored_facts(store):
+            key = (event["site"], event["id"])
+            if key in left_out:
+                continue
+            try:
+                self._take_one(event, worlds)
+            except EVENT_FAULTS as error:
+                raise _Unfit(key) from error
+        deque(worlds.settle(), maxlen=0)
+        for sightings in stored_sightings(store):
+            save_sightings(self._database, sightings)
 
     def expire(self, before_ms: int) -> Iterator[bytes]:
         """Forget who was not seen since an instant; yield what the store has to keep of before it: the others' facts.
 
         Shape:  lines of JSON, each the least event that says what the fact says (facts.py). Errors: sqlite3.Error.
         """
-        database = self._database
-        database.execute("begin immediate")
-        try:
-            forget_unseen(database, before_ms)
-            database.execute("commit")
-        except BaseException:
-            database.execute("rollback")
-            raise
+        with transaction(self._database):
+            forget_unseen(self._database, before_ms)
         self._empty_log()
-        for site, fact in facts_before(database, before_ms):
+        for site, fact in facts_before(self._database, before_ms):
             yield orjson.dumps(least_event(site, fact))
 
     def see_again(self, store: Store, before_ms: int) -> None:
@@ -174,20 +164,14 @@ class People:
 
         Errors: sqlite3.Error, those of the store.
         """
-        database = self._database
-        database.execute("begin immediate")
-        try:
-            nodes = seen_before(database, before_ms)
+        with transaction(self._database):
+            nodes = seen_before(self._database, before_ms)
             for start in range(0, len(nodes), SEEN_AT_ONCE):
                 batch = nodes[start : start + SEEN_AT_ONCE]
                 sightings: dict[tuple[str, Node], Sighting | None] = dict.fromkeys(batch)
                 for found in stored_sightings(store, [node.id for _, node in batch]):
                     sightings |= {key: seen for key, seen in found.items() if key in sightings}
-                replace_sightings(database, sightings)
-            database.execute("commit")
-        except BaseException:
-            database.execute("rollback")
-            raise
+                replace_sightings(self._database, sightings)
         self._empty_log()
 
     def _empty_log(self) -> None:

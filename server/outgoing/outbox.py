@@ -37,6 +37,7 @@ from server.outgoing.outbox_file import (
 )
 from server.outgoing.settling import drop_dead, shorten_line, shrink
 from server.storage.sqlite_log import empty_log
+from server.storage.sqlite_transaction import transaction
 from server.storage.tombstones import Erased, Tombstone, subjects_of
 
 
@@ -78,7 +79,7 @@ class Outbox:
             known = self._positions.get(queue_id, 0)
             rows = self._rows_of(events, known) if self._subscriptions else []
             if rows:
-                with _transaction(self._synced):
+                with transaction(self._synced):
                     insert_deliveries(self._synced, rows)
                     for subscription in dict.fromkeys(row[0] for row in rows):
                         shorten_line(self._synced, subscription, self._clock())
@@ -93,7 +94,7 @@ class Outbox:
     def changing(self) -> Iterator[sqlite3.Connection]:
         """Give the file for a change of subscriptions or deliveries that is on disk afterwards, all or nothing."""
         with self._lock:
-            with _transaction(self._synced):
+            with transaction(self._synced):
                 yield self._synced
                 for queue_id, position in self._positions.items():
                     save_position(self._synced, queue_id, position)
@@ -104,7 +105,7 @@ class Outbox:
     def settling(self) -> Iterator[sqlite3.Connection]:
         """Give the file for what became of an attempt: all or nothing, and cheap."""
         with self._lock:
-            with _transaction(self._quick):
+            with transaction(self._quick):
                 yield self._quick
             self._subscriptions = select_subscriptions(self._quick)
 
@@ -125,7 +126,7 @@ class Outbox:
         """
         erased = Erased(tombstones)
         with self._lock:
-            with _transaction(self._synced):
+            with transaction(self._synced):
                 rows = self._synced.execute(
                     "select seq, site, time, subjects from deliveries d join subscriptions s on s.id = d.subscription"
                 ).fetchall()
@@ -169,15 +170,3 @@ class Outbox:
                 told = (head.id, head.name, head.time, subjects, body, now, due_at)
                 rows += [(subscription, *told) for subscription in wanting]
         return rows
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("begin immediate")
-    try:
-        yield
-        database.execute("commit")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("rollback")
-        raise
