@@ -161,6 +161,7 @@ def serve(settings: Settings, *, shows_demo: bool, check: Sequence[str] = ()) ->
     handed_over = take_over()
     sockets = handed_over or listen_as_set(settings)
     with hold_folder(settings, is_handed_over=handed_over is not None):
+        _heed_signals()
         app.start()  # here, where what is wrong is told in a sentence
         return run_server(app, app, settings, greet, sockets, Life(check=check))
 
@@ -212,10 +213,7 @@ def run_server(
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config, app, greet, guard, life)
-    # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    signal.signal(RESTART, signal.SIG_IGN)  # until it listens; also in its next life
+    _heed_signals()
     try:
         server.run(sockets)
     finally:
@@ -223,6 +221,14 @@ def run_server(
     if server.kept:
         live_again(server.kept)
     return 0 if server.started else 1
+
+
+def _heed_signals() -> None:
+    """Have signals end this process well, whenever they come."""
+    # uvicorn stops gracefully and then raises the signal again: told to stop and having stopped is a success
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.signal(RESTART, signal.SIG_IGN)  # until it listens; also in its next life
 
 
 def _note_refusal(app: Application, code: str, status: int) -> None:
