@@ -36,6 +36,7 @@ class Bare:
 
     def __init__(self, app: Application) -> None:
         self.state = app.state
+        self.start = app.start
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
