@@ -18,7 +18,8 @@ Who is ahead of the writer
     Requests are committed before they are moved on, and on one core who sends without a pause can be faster than the
     writer. Far ahead of it (writer.py), `hold_back` keeps them waiting until it has come closer: what is accepted then
     is what is moved, what waits is bounded by more than the disk, and beyond MAX_PENDING_BYTES `submit` raises
-    Unavailable. While the store is away everything is taken in: that is what the file is for.
+    Unavailable. Other processes on the file read in it until when they are to wait, every LOOK_S seconds. While the
+    store is away everything is taken in: that is what the file is for.
 
 Exactly once
     `ids` holds (site, event id) of everything accepted in the last IDS_KEPT_DAYS days. An id that is there
@@ -41,7 +42,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import orjson
@@ -61,6 +62,8 @@ from server.ingest.queue_file import (
     insert_records,
     insert_rest,
     open_database,
+    read_held,
+    tell_held,
 )
 from server.ingest.queue_schema import bring_to_date
 from server.ingest.rejected import RejectedFilter, select_rejected
@@ -69,6 +72,8 @@ from server.ingest.scrubbing import count_chunks, fill_rest, fill_some, give_bac
 IDS_KEPT_DAYS = 35
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 PROBE_S = 1.0
+LOOK_S = 0.1
+LONGEST_HOLD_S = 60.0
 ENOUGH = 128
 ENOUGH_BYTES = 256 * 1024  # batches take longer to read than single events: the first must not wait for many
 SCRUB_CHECKPOINT_STEPS = 8
@@ -101,6 +106,7 @@ class Queue:
         self._waking: asyncio.AbstractEventLoop | None = None
         self._held_back: list[Submission] = []
         self._held_until_s = 0.0
+        self._look_due_s = 0.0
         self._is_stopping = False
         self._has_ended = False
         self.commits = 0
@@ -186,9 +192,12 @@ class Queue:
     def hold_back(self, seconds: float) -> None:
         """Have requests wait so long before they are committed, from now; 0 lets them go. Changes do not wait.
 
-        For the writer's thread; what other processes take in does not wait.
+        For the writer's thread. What other processes take in waits as well, from their next look on.
+        Units: seconds, LONGEST_HOLD_S at most.
         """
-        self._held_until_s = perf_counter() + seconds
+        until_s = self._held_until_s = monotonic() + seconds
+        if self.is_shared:
+            self.change(lambda database: tell_held(database, until_s))
         self._wake.set()
 
     def scrub(self) -> None:
@@ -276,11 +285,15 @@ class Queue:
 
     def _run(self, database: sqlite3.Connection) -> None:
         while True:
-            patience_s = max(0.0, self._held_until_s - perf_counter()) if self._held_back else None
+            patience_s = max(0.0, self._held_until_s - monotonic()) if self._held_back else None
+            if patience_s is not None and self.is_shared:
+                patience_s = min(patience_s, LOOK_S)
             if not self._wake.wait(PROBE_S if self.last_error else patience_s) and self.last_error:
                 # requests alone must not be what finds the disk mended: an unready server may get none
                 self._pending.append(Submission((), work=_probe))
             self._wake.clear()
+            if self.is_shared:
+                self._look(database)
             if group := self._next_group():
                 self._commit(database, group)
             if self._is_stopping and not self._pending and not self._held_back:
@@ -291,11 +304,22 @@ class Queue:
 
     def _next_group(self) -> list[Submission]:
         taken = list(self._take())
-        if self._held_until_s > perf_counter() and not self._is_stopping:
+        if self._held_until_s > monotonic() and not self._is_stopping:
             self._held_back += [each for each in taken if each.work is None]
             return [each for each in taken if each.work is not None]
         group, self._held_back = self._held_back + taken, []
         return group
+
+    def _look(self, database: sqlite3.Connection) -> None:
+        """Learn from the file until when the writer, in whichever process, has requests wait."""
+        now_s = monotonic()
+        if now_s < self._look_due_s:
+            return
+        self._look_due_s = now_s + LOOK_S
+        with contextlib.suppress(sqlite3.Error):  # a disk that cannot be read is the commit's to tell
+            until_s = read_held(database)
+            # that clock begins anew with the machine: what it said before means nothing
+            self._held_until_s = until_s if until_s <= now_s + LONGEST_HOLD_S else 0.0
 
     def _take(self) -> Iterator[Submission]:
         with contextlib.suppress(IndexError):

@@ -211,6 +211,17 @@ def drop_rejected(database: sqlite3.Connection, bound: str, condition: str, valu
         add_count(database, "rejected_dropped", bound, dropped)
 
 
+def tell_held(database: sqlite3.Connection, until_s: float) -> None:
+    """Tell all processes on the file until when requests are to wait. Units: of the machine's monotonic clock."""
+    database.execute("insert or replace into meta values ('held_until', ?)", (repr(until_s),))
+
+
+def read_held(database: sqlite3.Connection) -> float:
+    """Return until when requests are to wait, 0 where nobody said it. Units: of the machine's monotonic clock."""
+    row = database.execute("select value from meta where key = 'held_until'").fetchone()
+    return float(row[0]) if row else 0.0
+
+
 def forget_origins(database: sqlite3.Connection, sessions: Iterable[tuple[str, str]]) -> None:
     """Remove what is remembered of sessions. Shape: each is (site, session id)."""
     database.executemany("delete from session_origins where site = ? and session_id = ?", sessions)

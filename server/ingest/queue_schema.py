@@ -14,6 +14,8 @@ Tables
     counts           name, label, value: the accounts that must survive restarts (see accounts.py)
     answers          site, key, body, answer, day: requests that had an Idempotency-Key (see repeats.py)
     meta             queue_id         names this file to the store's cursor
+                     held_until       until when requests wait for the writer, where several processes share the file
+                     probe            what is written to find out whether the disk is well
 """
 
 import contextlib

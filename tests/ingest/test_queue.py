@@ -13,8 +13,16 @@ from server.errors import Unavailable
 from server.ingest import queue_file
 from server.ingest.accounts import read_counts
 from server.ingest.expiry import expire_ids
-from server.ingest.queue import ENOUGH, IDS_KEPT_DAYS, Queue
-from server.ingest.queue_file import MAX_REJECTED, MAX_REJECTED_UNKNOWN, Record, Submission, id_key, open_database
+from server.ingest.queue import ENOUGH, IDS_KEPT_DAYS, LONGEST_HOLD_S, LOOK_S, Queue
+from server.ingest.queue_file import (
+    MAX_REJECTED,
+    MAX_REJECTED_UNKNOWN,
+    Record,
+    Submission,
+    id_key,
+    open_database,
+    tell_held,
+)
 from server.ingest.queue_schema import NOT_SET_ASIDE
 from server.ingest.rejected import RejectedEvent, RejectedFilter
 from tests.conftest import StandingClock
@@ -84,6 +92,31 @@ async def test_requests_that_are_held_back_wait_and_changes_do_not(queue: Queue,
     assert rows(path, "select count(*) from waiting") == [(0,)]
     queue.hold_back(0)
     assert await asyncio.gather(*held) == [[True]] * 3
+
+
+async def test_what_other_processes_take_in_is_held_back_too(path: Path) -> None:
+    writing, collecting = Queue(path, is_shared=True), Queue(path, is_shared=True)
+    try:
+        writing.hold_back(60)
+        await asyncio.to_thread(writing.perform, lambda _: None)
+        held = asyncio.create_task(collecting.submit(Submission([record()])))
+        await asyncio.sleep(3 * LOOK_S)
+        assert rows(path, "select count(*) from waiting") == [(0,)]
+        writing.hold_back(0)
+        assert await asyncio.wait_for(held, 5) == [True]
+    finally:
+        writing.close()
+        collecting.close()
+
+
+async def test_what_was_said_before_the_machine_was_started_anew_holds_nobody_back(path: Path) -> None:
+    queue = Queue(path, is_shared=True)
+    try:
+        long_ago_s = time.monotonic() + LONGEST_HOLD_S + 1_000
+        await asyncio.to_thread(queue.perform, lambda database: tell_held(database, long_ago_s))
+        assert await asyncio.wait_for(queue.submit(Submission([record()])), 5) == [True]
+    finally:
+        queue.close()
 
 
 async def test_nobody_is_held_back_for_longer_than_was_said(queue: Queue) -> None:
