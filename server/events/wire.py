@@ -29,6 +29,7 @@ MAX_KEPT_PAYLOAD_BYTES = 64 * 1024
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib: 15 bits of window, +16 for the gzip header
+_BACKSLASH = ord("\\")
 _MAX_BRACKETS = 30_000
 _PARSER_DEPTH = 200  # far beyond MAX_DEPTH, far below the parsers' own limits
 # a run of brackets, behind whatever is none; nothing is ever tried twice, also where a string never ends
@@ -74,8 +75,9 @@ def decode(body: bytes) -> tuple[Any, bool]:
     Errors: BadRequest when even a lenient reading finds no JSON.
     """
     try:
-        # the parser guarantees valid UTF-8 and finite numbers; NUL is the one oddity it lets through
-        return orjson.loads(body), b"\\u0000" in body
+        # the parser guarantees valid UTF-8 and finite numbers; NUL is the one oddity it lets through (looked for only
+        # where there is a backslash: one byte is found ten times faster)
+        return orjson.loads(body), _BACKSLASH in body and b"\\u0000" in body
     except orjson.JSONDecodeError as error:
         if len(body) > MAX_WIRE_BYTES:
             raise BadRequest("invalid_json", f"The body is not JSON: {error}.") from error
