@@ -18,6 +18,7 @@ pytestmark = pytest.mark.alone
 # cancellable events for which a browser waits before it scrolls, unless the listener is passive
 HOLD_UP_SCROLLING = {"touchstart", "touchmove", "wheel", "mousewheel"}
 MAX_STORAGE_ACCESSES = 12
+CALLS, BURST, PER_SECOND = 1000, 100, 10
 HOURS_OF_NOTHING = "03:00:00"
 
 
@@ -57,12 +58,29 @@ def test_nothing_runs_while_nothing_happens(page: Page, pages: PageServer) -> No
     page.clock.install()
     open_counted(page, pages)
     page.clock.run_for(20_000)
-    before = page.evaluate("[counted.timers, counted.storage]")
+    before = page.evaluate("[counted.timers, counted.runs, counted.storage]")
     page.clock.fast_forward(HOURS_OF_NOTHING)
     page.clock.run_for(60_000)
-    assert page.evaluate("[counted.timers, counted.storage]") == before
+    assert page.evaluate("[counted.timers, counted.runs, counted.storage]") == before
     page.evaluate("tracker.track('Bought')")
     assert read(page, "timers") > before[0]  # what the tracker asks for is counted
+
+
+def test_loop_that_runs_away_is_capped_and_says_so(page: Page, pages: PageServer) -> None:
+    open_counted(page, pages)
+    kept, dropped, lasted_ms = page.evaluate(
+        """(calls) => {
+      const reasons = [];
+      tracker.on("drop", ({ reason }) => reasons.push(reason));
+      const begun_ms = Date.now();
+      for (let call = 0; call < calls; call++) tracker.track("Bought");
+      const waiting = Object.keys(localStorage).filter((key) => key.includes(".queue."));
+      return [waiting.length, reasons.filter((each) => each === "rate_limited").length, Date.now() - begun_ms];
+    }""",
+        CALLS,
+    )
+    assert kept + dropped == CALLS
+    assert 0 < kept <= BURST + PER_SECOND * lasted_ms / 1000 + 1
 
 
 @pytest.mark.parametrize("waiting", [0, 40])
