@@ -1,5 +1,7 @@
 """A visitor lands in the demo shop: what is recorded by itself, in which order, how often."""
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, Playwright
 
@@ -143,6 +145,36 @@ def test_new_session_starts_when_half_an_hour_has_passed(page: Page, footfall: F
     first, second = events[0]["session_id"], events[3]["session_id"]
     assert [event["session_id"] for event in events] == [first, first, first, second, second]
     assert first != second
+
+
+def move_pointer(page: Page) -> None:
+    """Move the pointer over the page."""
+    page.mouse.move(300, 300)
+
+
+def press_key(page: Page) -> None:
+    """Press a key that does nothing by itself."""
+    page.keyboard.press("Shift")
+
+
+def scroll(page: Page) -> None:
+    """Turn the wheel, and return when the page has moved."""
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("scrollY > 0")
+
+
+@pytest.mark.parametrize("act", [move_pointer, press_key, scroll])
+def test_session_lives_on_while_the_visitor_is_active(
+    page: Page, footfall: Footfall, act: Callable[[Page], None]
+) -> None:
+    page.clock.install()
+    land(page, footfall)
+    page.clock.fast_forward("20:00")
+    act(page)
+    page.clock.fast_forward("20:00")
+    track(page, "Still here")
+    flush(page)
+    assert names(footfall.events()) == ["$session_start", "$page_view", "Still here"]
 
 
 def test_visitor_is_known_by_a_first_party_cookie(visitor: Visitor, footfall: Footfall) -> None:

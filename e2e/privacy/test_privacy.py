@@ -123,6 +123,20 @@ def test_events_before_consent_arrive_with_their_own_times(page: Page, footfall:
     assert to_ms(late["time"]) - to_ms(early["time"]) >= 700
 
 
+def test_decision_counts_in_the_other_tabs_at_once(visitor: Visitor, footfall: Footfall, pages: PageServer) -> None:
+    first = open_page(visitor.page, pages, "consent")
+    second = open_page(visitor.context.new_page(), pages, "consent?second")
+    track(second, "Early")
+    first.evaluate("void tracker.consent('granted')")
+    footfall.wait_for(1, name="Early")
+    first.evaluate("void tracker.consent('denied')")
+    second.wait_for_function(f"localStorage['{CONSENT_KEY}'] === '\"denied\"'")
+    track(second, "Unheard")
+    flush(second)
+    assert left_behind(second) == {CONSENT_KEY: '"denied"'}
+    assert "Unheard" not in footfall.everything()
+
+
 def test_consent_is_remembered_on_the_next_page(page: Page, footfall: Footfall, pages: PageServer) -> None:
     open_page(page, pages, "consent")
     page.evaluate("void tracker.consent('granted')")
