@@ -52,7 +52,10 @@ async def post_replay(request: Request) -> Response:
     chosen = await read_json(request)
     if not isinstance(chosen, dict) or not set(chosen) <= _CHOICES:
         raise BadRequest("invalid_choice", f"The body is a JSON object of {', '.join(sorted(_CHOICES))}.")
-    if not set(chosen) - {"dry_run", "cursor"}:
+    for name in ("all", "dry_run"):
+        if type(chosen.get(name, False)) is not bool:
+            raise BadRequest(f"bad_{name}", f"{name} is true or false.")
+    if not chosen.get("all") and not set(chosen) - {"all", "dry_run", "cursor"}:
         raise BadRequest(
             "nothing_chosen", "Nothing was chosen.", hint='Name ids, code, site, since or until, or "all": true.'
         )

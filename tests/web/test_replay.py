@@ -133,6 +133,26 @@ def test_a_choice_is_needed_and_checked(client: TestClient, secret: dict[str, st
     assert client.post("/api/rejected/replay", json={"all": True}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("chosen", "code"),
+    [
+        ({"all": False}, "nothing_chosen"),
+        ({"all": "yes"}, "bad_all"),
+        ({"all": None}, "bad_all"),
+        ({"all": True, "dry_run": "true"}, "bad_dry_run"),
+        ({"all": True, "dry_run": 1}, "bad_dry_run"),
+    ],
+)
+def test_what_does_not_clearly_ask_for_a_replay_makes_none(
+    client: TestClient, parts: Parts, secret: dict[str, str], chosen: dict[str, Any], code: str
+) -> None:
+    reject(client, parts)
+    forbid(parts)
+    answer = client.post("/api/rejected/replay", json=chosen, headers=secret)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert len(client.get("/api/rejected", headers=secret).json()["rejected"]) == 1
+
+
 def _any() -> Any:
     from server.ingest.rejected import RejectedFilter
 
