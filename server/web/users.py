@@ -14,7 +14,7 @@ from server.events.model import Source
 from server.identity.merges import Node
 from server.identity.people_file import is_known
 from server.identity.person import Person
-from server.identity.properties import MAX_OPERATIONS, Properties
+from server.identity.properties import MAX_OPERATIONS, Properties, fault_of
 from server.identity.visitor_ids import is_drawn
 from server.ingest.beacon import Beacon
 from server.ingest.uuid7 import uuid7
@@ -85,14 +85,15 @@ async def post_properties(request: Request) -> Response:
     """Carry out operations on one person's properties; an unknown id, or a visitor's that is no UUID, becomes a user.
 
     Shape:  {"operations": [{"op", "key", "value"}, …]}, or {"properties": {…}}, which are set. The answer tells what
-            they do to the properties as they are now; they are on disk when it is sent.
+            they do to the properties as they are now; they are on disk when it is sent. What can never be carried out
+            is not recorded: on its way it would be cut or refused, and be something else than the answer says.
     """
     site = parts_of(request).auth.site_of_key(request)
     operations = _operations(await _body(request))
     person = await run_in_threadpool(_meant_person, request, site.key, request.path_params["id"])
     subject = _subject(request.path_params["id"], person)
     result = Properties(dict(person.properties) if person else {}).apply(operations, (0, ""))
-    await _record(request, site, {"name": "$identify", **subject, "props": {"operations": operations}})
+    await _record(request, site, {"name": "$identify", **subject, "props": {"operations": _possible(operations)}})
     return JsonAnswer(
         {
             "affected": result.affected,
@@ -226,6 +227,15 @@ def _operations(body: Mapping[str, Any]) -> list[Any]:
     if len(operations) > MAX_OPERATIONS:
         raise BadRequest("too_many_operations", f"At most {MAX_OPERATIONS} at a time.", "Send them in parts.")
     return operations
+
+
+def _possible(operations: list[Any]) -> list[dict[str, Any]]:
+    """Return the operations that can be carried out, with nothing else in them than they need."""
+    return [
+        {"op": each["op"], "key": each["key"], **({} if each["op"] == "delete" else {"value": each["value"]})}
+        for each in operations
+        if fault_of(each) is None
+    ]
 
 
 async def _record(request: Request, site: Site, event: dict[str, Any]) -> None:

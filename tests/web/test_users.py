@@ -204,6 +204,40 @@ def test_properties_answer_what_was_done_and_what_not(ask: Ask, client: TestClie
 
 
 @pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("x" * 8193, "text_too_long"),
+        (2**60, "bad_value"),
+        ([1] * 1001, "list_too_long"),
+        ({"n" * 71: 1}, "bad_value"),
+        ([[[[[[[[[1]]]]]]]]], "bad_value"),
+    ],
+    ids=["long text", "large number", "long list", "long name", "depth"],
+)
+def test_what_the_answer_says_is_ignored_is(
+    ask: Ask, client: TestClient, secret: Secret, value: Any, reason: str
+) -> None:
+    """On its way as an event it would be cut or turned into text, and set; or cost the operations beside it."""
+    body = {"properties": {"wrong": value, "plan": "pro"}}
+    answer = client.post("/api/users/new/properties", json=body, headers=secret)
+    assert answer.status_code == 200
+    assert answer.json()["ignored"] == [{"index": 0, "op": "update_or_create", "key": "wrong", "reason": reason}]
+    assert ask("/api/users/new")["properties"] == {"plan": "pro"}
+
+
+def test_a_deletion_needs_no_value_and_takes_any(
+    ask: Ask, client: TestClient, secret: Secret, clock: StandingClock
+) -> None:
+    operations = [{"op": "delete", "key": "plan", "value": [0] * 1001, "why": {"n" * 71: 1}}]
+    client.post("/api/users/new/properties", json={"properties": {"plan": "pro"}}, headers=secret)
+    ask("/api/users/new")
+    clock.now_ms += 1000
+    answer = client.post("/api/users/new/properties", json={"operations": operations}, headers=secret)
+    assert answer.json() == {"affected": ["plan"], "not_changed": [], "ignored": []}
+    assert ask("/api/users/new")["properties"] == {}
+
+
+@pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
         ("/api/users/7/properties", {}, 400, "missing_operations"),
