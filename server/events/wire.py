@@ -31,6 +31,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib: 15 bits of window, +16 for the gzip header
 _BACKSLASH = ord("\\")
 _MAX_BRACKETS = 30_000
+_MAX_DIGITS = 2466  # kept as text; Python reads no more than 4,300, so as not to be kept busy
+_MAX_INTEGERS = 30_000  # where one has too many digits: looking at each would take longer than a valid body
 _PARSER_DEPTH = 200  # far beyond MAX_DEPTH, far below the parsers' own limits
 # a run of brackets, behind whatever is none; nothing is ever tried twice, also where a string never ends
 _BRACKETS = re.compile(r'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[{]++|[\]}]++)?', re.DOTALL)
@@ -92,12 +94,29 @@ def _decode_leniently(body: bytes) -> Any:
     text = body.decode("utf-8-sig", errors="replace")
     try:
         with contextlib.suppress(RecursionError):
-            json.loads(text)  # what is no JSON at all is told at C's speed, at the first wrong character
-        return json.loads(_flatten(text))
+            _read(text)  # what is no JSON at all is told at C's speed, at the first wrong character
+        return _read(_flatten(text))
     except (ValueError, RecursionError) as error:
         raise BadRequest(
             "invalid_json", f"The body is not JSON: {str(error)[:200]}.", "Send a JSON object or list, UTF-8."
         ) from error
+
+
+def _read(text: str) -> Any:
+    """Return the JSON's value. Errors: ValueError, RecursionError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # more digits than Python reads
+        left = iter(range(_MAX_INTEGERS))
+
+        def read_integer(digits: str) -> int | float:
+            if next(left, None) is None:
+                raise ValueError("too many numbers") from None
+            return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)  # infinite, as 1e400 is
+
+        return json.loads(text, parse_int=read_integer)
 
 
 def _flatten(text: str) -> str:

@@ -25,7 +25,14 @@ from server.ingest.address_policy import keep_ip
 from server.ingest.beacon import Beacon, Draft
 from server.ingest.origins import Origin, Origins
 from server.ingest.uuid7 import uuid7
-from server.ingest.values import MAX_SHORT_TEXT_LENGTH, clean_properties, clean_text, read_short_text, read_text
+from server.ingest.values import (
+    MAX_SHORT_TEXT_LENGTH,
+    clean,
+    clean_properties,
+    clean_text,
+    read_short_text,
+    read_text,
+)
 from server.settings import IpPolicy
 
 SKEW_TOLERATED_MS = 2_000
@@ -70,7 +77,9 @@ def check_name(pipeline: Pipeline, draft: Draft) -> None:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise EventRejected("bad_name", f"An event's name is a text of 1 to {MAX_NAME_LENGTH} characters.")
     if draft.beacon.is_odd:
-        name = clean_text(name) or "?"
+        name = clean(draft, "name", name)
+        if not name:
+            raise EventRejected("bad_name", "An event's name is nothing but NUL characters.")
     draft.event["name"] = name
     if name[0] == "$" and pipeline.catalogue.get(name) is None and name not in OPERATIONS:
         nearest = pipeline.catalogue.nearest(name)
@@ -261,7 +270,11 @@ def _event_id(draft: Draft) -> str:
         return uuid7(draft.beacon.received_ms)
     if not isinstance(given, str) or not 0 < len(given) <= MAX_ID_LENGTH:
         raise EventRejected("bad_id", f"An event's id is a text of 1 to {MAX_ID_LENGTH} characters.")
-    return clean_text(given) or "?" if draft.beacon.is_odd else given
+    if not draft.beacon.is_odd:
+        return given
+    if not (cleaned := clean(draft, "id", given)):
+        raise EventRejected("bad_id", "An event's id is nothing but NUL characters.")
+    return cleaned
 
 
 def _named_by_auth(raw: Mapping[str, Any], name: str) -> Any:

@@ -4,7 +4,7 @@ On the hot path; called by the pipeline once for each event.
 """
 
 import re
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from server.errors import EventRejected
@@ -47,7 +47,9 @@ def _object(draft: Draft, values: dict[str, Any], depth: int) -> dict[str, Any]:
                 f"A property's name has 1 to {MAX_PROPERTY_NAME_LENGTH} characters: {clean_text(name[:40])!r}.",
             )
         if draft.beacon.is_odd:
-            name = clean_text(name)  # noqa: PLW2901 - the cleaned name is the name from here on
+            name = clean(draft, "a property's name", name)  # noqa: PLW2901 - the name from here on
+            if not name:
+                raise EventRejected("bad_property_name", "A property's name is nothing but NUL characters.")
         # most values are short texts without oddities: decided here, without a call
         if type(value) is str and len(value) <= MAX_TEXT_LENGTH and not draft.beacon.is_odd:
             cleaned[name] = value
@@ -76,22 +78,29 @@ def _value(draft: Draft, name: str, value: Any, depth: int) -> Any:
 
 def _text(draft: Draft, name: str, value: str) -> str:
     if draft.beacon.is_odd:
-        cleaned = clean_text(value)
-        if cleaned != value:
-            draft.correct("invalid_text", f"{name}: characters that cannot be stored were replaced.")
-        value = cleaned
+        value = clean(draft, name, value)
     if len(value) > MAX_TEXT_LENGTH:
         draft.correct("truncated", f"{name}: cut at {MAX_TEXT_LENGTH} characters.")
         return value[:MAX_TEXT_LENGTH]
     return value
 
 
-def _integer(draft: Draft, name: str, value: int) -> int | str:
+def clean(draft: Draft, name: str, value: str) -> str:
+    """Return a text without what cannot be stored; a change is noted."""
+    cleaned = clean_text(value)
+    if cleaned != value:
+        draft.correct("invalid_text", f"{name}: characters that cannot be stored were replaced.")
+    return cleaned
+
+
+def _integer(draft: Draft, name: str, value: int) -> int | float | str | None:
     if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
         return value
     # JavaScript and JSON numbers are doubles: the digits survive only as text
+    if value.bit_length() > MAX_TEXT_LENGTH:  # some 2,466 digits: as infinity
+        return _float(draft, name, inf)
     draft.correct("number_as_text", f"{name}: beyond 2^53, kept as text.")
-    return str(value) if value.bit_length() <= MAX_TEXT_LENGTH else "0"
+    return str(value)
 
 
 def _float(draft: Draft, name: str, value: float) -> float | None:
@@ -120,4 +129,4 @@ def read_text(draft: Draft, name: str, value: Any, limit: int = MAX_TEXT_LENGTH)
     if len(text) > limit:  # first: what all events of a request share is read again for each of them
         draft.correct("truncated", f"{name}: cut at {limit} characters.")
         text = text[:limit]
-    return (clean_text(text) or None) if draft.beacon.is_odd else text
+    return (clean(draft, name, text) or None) if draft.beacon.is_odd else text

@@ -79,6 +79,13 @@ def test_decode_keeps_the_neighbours_of_something_nested_without_end(depth: int)
     assert value["events"][2] == {"name": "b"}
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_decode_keeps_the_neighbours_of_a_number_with_more_digits_than_python_reads(sign: str) -> None:
+    value, is_odd = decode(f'{{"events": [{{"name": "a", "n": 7}}, {{"n": {sign}{"9" * 5000}}}]}}'.encode())
+    assert value == {"events": [{"name": "a", "n": 7}, {"n": float(f"{sign}inf")}]}
+    assert is_odd
+
+
 def test_decode_does_not_take_brackets_in_texts_for_depth() -> None:
     text = "[" * 500 + '\\"' + "{" * 500
     value, _ = decode(f'{{"a": NaN, "b": "{text}"}}'.encode())
@@ -142,8 +149,15 @@ def test_write_instant_tells_the_nearest_that_can_be_said(instant_ms: int, text:
 
 @pytest.mark.parametrize(
     "text",
-    ['["' + '\\"' * 500_000, '"\\' * 500_000, "[]" * 500_000, '[{"a":' * 170_000, "[" + "[]," * 300_000 + "[]]"],
-    ids=["a string without end", "escapes", "brackets", "depth", "lists"],
+    [
+        '["' + '\\"' * 500_000,
+        '"\\' * 500_000,
+        "[]" * 500_000,
+        '[{"a":' * 170_000,
+        "[" + "[]," * 300_000 + "[]]",
+        "[" + "1," * 500_000 + "1" * 5000 + "]",
+    ],
+    ids=["a string without end", "escapes", "brackets", "depth", "lists", "numbers"],
 )
 def test_no_text_is_looked_at_twice(text: str) -> None:
     """What is tried again from each quote takes minutes, which the time-out of the tests would show."""

@@ -103,13 +103,38 @@ def test_accepts_up_to_the_limits(changes: dict[str, Any]) -> None:
         ("a\ud800b", "a\ufffdb", "invalid_text"),
         (2**53 + 1, str(2**53 + 1), "number_as_text"),
         (-(2**70), str(-(2**70)), "number_as_text"),
+        (10**3000, None, "not_finite"),
     ],
-    ids=["long text", "NaN", "infinity", "NUL", "surrogate", "2^53+1", "-2^70"],
+    ids=["long text", "NaN", "infinity", "NUL", "surrogate", "2^53+1", "-2^70", "10^3000"],
 )
 def test_corrects_values_and_says_so(value: Any, kept: Any, code: str) -> None:
     draft = run(make_event(props={"a": value, "list": [value], "map": {"b": value}}), make_beacon(is_odd=True))
     assert draft.props == {"a": kept, "list": [kept], "map": {"b": kept}}
     assert codes(draft) == [code] * 3
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "a\ud800b"], ids=["NUL", "surrogate"])
+def test_corrects_names_and_ids_and_says_so(odd: str) -> None:
+    kept = odd.replace("\0", "").replace("\ud800", "\ufffd")
+    event = make_event(name=odd, id=odd, session_id=odd, props={odd: 1, "map": {odd: 2}}, page={"title": odd})
+    draft = run(event, make_beacon(is_odd=True))
+    assert [draft.event[name] for name in ("name", "id", "session_id", "title")] == [kept] * 4
+    assert draft.props == {kept: 1, "map": {kept: 2}}
+    assert codes(draft) == ["invalid_text"] * 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"name": "\0"}, "bad_name"),
+        ({"id": "\0\0"}, "bad_id"),
+        ({"props": {"\0": 1}}, "bad_property_name"),
+        ({"props": {"map": {"\0": 1}}}, "bad_property_name"),
+    ],
+    ids=["name", "id", "property", "deep property"],
+)
+def test_refuses_names_and_ids_of_nothing_but_nul(changes: dict[str, Any], code: str) -> None:
+    assert refusal(make_event(**changes), make_beacon(is_odd=True)) == code
 
 
 @pytest.mark.parametrize("value", [0, -1, 2**53, -(2**53), 1.5, 1e300, True, None, "", [], {}, "\u0301é"])
