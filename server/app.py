@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
 import duckdb
@@ -20,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from server.background import Repeated
@@ -330,7 +332,21 @@ async def _answer_error(_: Request, error: Exception) -> Response:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):  # as above
         raise error
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed_methods(request)):
+        error.headers = {**(error.headers or {}), "Allow": ", ".join(sorted(allowed))}
     return http_error_answer(error, request.url.path)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """Return the methods of all routes of a path: the framework names those of the first. None where a route took it."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match == Match.FULL:
+            return set()
+        if match == Match.PARTIAL:
+            allowed |= getattr(route, "methods", None) or set()
+    return allowed
 
 
 async def _answer_fault(_request: Request, _error: Exception) -> Response:

@@ -124,6 +124,26 @@ def test_a_wrong_method_is_405(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/events", "GET, HEAD, POST"),
+        ("/api/events/", "GET, HEAD, POST"),
+        ("/api/users/a%2Fb", "DELETE, GET, HEAD"),
+        ("/api/webhooks/x", "DELETE, GET, HEAD, PATCH"),
+        ("/v1/users/x/events", "GET, HEAD, POST"),
+        ("/login", "GET, HEAD, POST"),
+        ("/collect", "GET, HEAD, OPTIONS, POST"),
+        ("/hooks/facebook/default", "GET, HEAD, POST"),
+        ("/api/stats", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_all_the_right_ones(client: TestClient, path: str, allowed: str) -> None:
+    answer = client.put(path, headers={"origin": "https://shop.example"})
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
 def test_a_data_folder_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be used"), TestClient(create_app(make_settings(tmp_path / "file"))):

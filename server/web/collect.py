@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -27,6 +28,7 @@ from server.web.answers import (
     error_answer,
     fault_answer,
     head_of,
+    http_error_answer,
     preflight_headers,
 )
 from server.web.beacons import client_ip_of, events_of, page_beacon, site_for
@@ -69,7 +71,8 @@ class Collect:
                 headers = preflight_headers(origin, head.get(b"access-control-request-headers"))
                 await Response(status_code=204, headers=headers)(scope, receive, send)
             else:
-                await Response(status_code=405, headers={"allow": "GET, POST, OPTIONS"})(scope, receive, send)
+                refusal = HTTPException(405, headers={"allow": "GET, HEAD, OPTIONS, POST", **cors_headers(origin)})
+                await http_error_answer(refusal, scope["path"])(scope, receive, send)
         except FootfallError as error:
             parts.accounts.refused_requests[error.code] += 1
             parts.accounts.answers[error.status] += 1

@@ -257,7 +257,9 @@ def test_preflight(client: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_other_methods(client: TestClient, method: str) -> None:
-    assert client.request(method, "/collect").status_code == 405
+    answer = client.request(method, "/collect", headers={"origin": "https://shop.example"})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (405, "https://shop.example")
+    assert set(answer.json()["error"]) == {"code", "message", "hint"}
 
 
 class TestPixel:
