@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from typing import Final
 
 import brotli
@@ -11,6 +12,7 @@ from starlette.responses import Response
 ONE_HOUR = "public, max-age=3600"
 FOREVER = "public, max-age=31536000, immutable"
 HASH_LENGTH = 16
+_NOTHING = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 class Encoded:
@@ -27,8 +29,7 @@ class Encoded:
 
     def answer(self, request: Request, cache_control: str) -> Response:
         """Return the file in the best encoding that the browser takes."""
-        accepted = request.headers.get("accept-encoding", "")
-        encoding = next((each for each in ("br", "gzip") if each in accepted), "identity")
+        encoding = _best(request.headers.get("accept-encoding", ""))
         # a strong tag names the bytes, so each encoding has its own
         etag = f'"{self.hash}-{encoding}"'
         headers = {
@@ -41,6 +42,18 @@ class Encoded:
         }
         if encoding != "identity":
             headers["content-encoding"] = encoding
-        if etag in [each.strip() for each in request.headers.get("if-none-match", "").split(",")]:
+        # a proxy that packs or unpacks on the way makes the tag a weak one, which is meant here all the same
+        if {etag, "*"} & {
+            each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")
+        }:
             return Response(status_code=304, headers=headers)
         return Response(self._encoded[encoding], media_type="text/javascript", headers=headers)
+
+
+def _best(accepted: str) -> str:
+    """Return the best encoding that Accept-Encoding names and does not refuse."""
+    taken: dict[str, bool] = {}
+    for each in accepted.lower().split(","):
+        name, *options = (part.strip() for part in each.split(";"))
+        taken[name] = not any(_NOTHING.fullmatch(option) for option in options)
+    return next((each for each in ("br", "gzip") if taken.get(each)), "identity")

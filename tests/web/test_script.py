@@ -12,7 +12,18 @@ from server.web.parts import Parts
 
 
 @pytest.mark.parametrize(
-    ("accepted", "encoding"), [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("identity", None), ("", None)]
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br", "br"),
+        ("gzip", "gzip"),
+        ("GZIP", "gzip"),
+        ("identity", None),
+        ("", None),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("br; q=0.0,gzip;q=0", None),
+        ("br;q=0.01", "br"),
+        ("x-brief", None),
+    ],
 )
 def test_precompressed_with_a_strong_tag(client: TestClient, parts: Parts, accepted: str, encoding: str | None) -> None:
     with client.stream("GET", "/tracker.js", headers={"accept-encoding": accepted}) as answer:
@@ -27,6 +38,13 @@ def test_precompressed_with_a_strong_tag(client: TestClient, parts: Parts, accep
     assert not headers["etag"].startswith("W/")
     again = client.get("/tracker.js", headers={"accept-encoding": accepted, "if-none-match": headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("form", ["W/{tag}", '"x", W/{tag}', "*"])
+def test_a_tag_that_a_proxy_has_weakened_is_still_the_tag(client: TestClient, form: str) -> None:
+    tag = client.get("/tracker.js").headers["etag"]
+    again = client.get("/tracker.js", headers={"if-none-match": form.format(tag=tag)})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
 def test_each_encoding_has_its_own_tag(client: TestClient) -> None:
