@@ -338,7 +338,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> set[str]:
-    """Return the methods of all routes of a path: the framework names those of the first. None where a route took it."""
+    """Return the methods of all routes of a path; none where one took it. The framework names those of the first."""
     allowed: set[str] = set()
     for route in request.app.routes:
         match, _ = route.matches(request.scope)

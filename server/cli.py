@@ -123,10 +123,12 @@ def _settings(chosen: argparse.Namespace) -> Settings:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
+    from server.routes import create_routes
     from server.serving import serve
     from server.supervising import supervise
 
     settings = _settings(chosen)
+    create_routes(settings)  # which tells of paths that cannot be
     if chosen.check:
         return 0
     with private_files():

@@ -3,8 +3,9 @@
 What is not here does not exist.
 """
 
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 
+from server.errors import SettingsError
 from server.settings import Settings
 from server.web import (
     backup,
@@ -33,7 +34,10 @@ from server.web.shares import Shares
 
 
 def create_routes(settings: Settings, shares: Shares | None = None) -> list[BaseRoute]:
-    """Return the routes of a role; a collector beside a process that answers passes all others on to that one."""
+    """Return the routes of a role; a collector beside a process that answers passes all others on to that one.
+
+    Errors: SettingsError where the paths of the settings are the server's own: one of the two would be out of reach.
+    """
     routes: list[BaseRoute] = []
     if settings.role != "app":
         routes += _ingest(settings)
@@ -50,7 +54,21 @@ def create_routes(settings: Settings, shares: Shares | None = None) -> list[Base
         routes += dialects_carrotquest.routes
         routes += demo.create_routes(settings.sites)
         routes += pages.routes
+    if settings.role != "app":
+        _check_paths(settings, routes)
     return routes
+
+
+def _check_paths(settings: Settings, routes: list[BaseRoute]) -> None:
+    others = [route for route in routes if getattr(route, "endpoint", None) is not script.serve_script]
+    chosen = (("FOOTFALL_SCRIPT_PATH", settings.script_path), ("FOOTFALL_COLLECT_PATH", settings.collect_path))
+    problems = [
+        f"{variable} is a path of the server's own (it is {path!r})"
+        for variable, path in chosen
+        if any(route.matches({"type": "http", "method": "GET", "path": path})[0] != Match.NONE for route in others)
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _ingest(settings: Settings) -> list[BaseRoute]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from server.errors import SettingsError
 from server.proxies import LIST_HEADER, UNIX_SOCKET, Network, parse_networks, parse_proxy_header
-from server.sites import Hooks, Site, read_hooks, read_secrets, read_sites
+from server.sites import Hooks, Site, read_hooks, read_secrets, read_sites, shared_keys
 
 IpPolicy = Literal["full", "truncated", "none"]
 Role = Literal["all", "collect", "app"]
@@ -281,6 +281,7 @@ def read_settings(
     ]
     problems += [f"{key} in the file: no such setting" for key in table if key not in known and key != "sites"]
     values["sites"] = read_sites(table.get("sites", {}), problems, _secret)
+    problems += shared_keys(values["sites"].values())
     for name, value in overrides.items():
         if value is not None:
             _read_one(values, name, known[name], (f"--{name.replace('_', '-')}", value), problems)

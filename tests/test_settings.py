@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import SettingsError
+from server.routes import create_routes
 from server.settings import Settings, read_settings, setting_fields, variable_of
 
 SECRET = "a-long-enough-secret-key"
@@ -103,6 +104,28 @@ def test_a_secrets_text_is_never_repeated() -> None:
 
 def test_script_and_collect_paths_must_differ() -> None:
     assert problems_of({"FOOTFALL_SCRIPT_PATH": "/t", "FOOTFALL_COLLECT_PATH": "/t"})
+
+
+@pytest.mark.parametrize("variable", ["FOOTFALL_SCRIPT_PATH", "FOOTFALL_COLLECT_PATH"])
+@pytest.mark.parametrize(
+    "path", ["/login", "/api/events", "/api/users/7", "/health/ready", "/metrics", "/v1/track", "/hooks/zoom/default"]
+)
+def test_script_and_collect_paths_are_not_the_servers_own(variable: str, path: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        create_routes(read_settings({variable: path}))
+    assert list(error.value.problems) == [f"{variable} is a path of the server's own (it is {path!r})"]
+
+
+@pytest.mark.parametrize("path", ["/api/collect", "/in", "/a.js", "/js/tracker", "/login.js", "/v1"])
+def test_script_and_collect_paths_may_be_near_the_servers_own(path: str) -> None:
+    for settings in ({"FOOTFALL_SCRIPT_PATH": path}, {"FOOTFALL_COLLECT_PATH": path}, {}):
+        assert create_routes(read_settings(settings))
+
+
+def test_sites_must_not_share_a_secret_key(tmp_path: Path) -> None:
+    file = tmp_path / "footfall.toml"
+    file.write_text("".join(f'[sites.{key}]\nsecret_key = "{SECRET}"\n' for key in ("shop", "blog")) + "[sites.x]\n")
+    assert problems_of({}, file) == ["the sites shop, blog have the same secret_key: each needs its own"]
 
 
 def test_variables_that_orchestrators_inject_are_no_problem() -> None:
