@@ -74,7 +74,8 @@ def decode(body: bytes) -> tuple[Any, bool]:
 
     Shape:  is_odd means that strings may hold NUL or lone surrogates and numbers NaN or infinity, so that each
             event's values need a closer look; the usual body needs none.
-    Errors: BadRequest when even a lenient reading finds no JSON.
+    Errors: BadRequest when even a lenient reading finds no JSON; TooLarge when one would take too long, so that whoever
+            sends it in parts has all but the odd event accepted.
     """
     try:
         # the parser guarantees valid UTF-8 and finite numbers; NUL is the one oddity it lets through (looked for only
@@ -82,7 +83,7 @@ def decode(body: bytes) -> tuple[Any, bool]:
         return orjson.loads(body), _BACKSLASH in body and b"\\u0000" in body
     except orjson.JSONDecodeError as error:
         if len(body) > MAX_WIRE_BYTES:
-            raise BadRequest("invalid_json", f"The body is not JSON: {error}.") from error
+            raise _too_much(f"more than {MAX_WIRE_BYTES} bytes, unpacked, and {error}") from error
         return _decode_leniently(body), True
 
 
@@ -102,8 +103,16 @@ def _decode_leniently(body: bytes) -> Any:
         ) from error
 
 
+def _too_much(what: str) -> TooLarge:
+    return TooLarge(
+        "body_too_large",
+        f"The body is not strict JSON, and too large to be read otherwise: {what}.",
+        "Send fewer events in each request.",
+    )
+
+
 def _read(text: str) -> Any:
-    """Return the JSON's value. Errors: ValueError, RecursionError."""
+    """Return the JSON's value. Errors: ValueError, RecursionError, TooLarge."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -113,7 +122,7 @@ def _read(text: str) -> Any:
 
         def read_integer(digits: str) -> int | float:
             if next(left, None) is None:
-                raise ValueError("too many numbers") from None
+                raise _too_much("too many numbers") from None
             return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)  # infinite, as 1e400 is
 
         return json.loads(text, parse_int=read_integer)
@@ -122,13 +131,13 @@ def _read(text: str) -> Any:
 def _flatten(text: str) -> str:
     """Return the text with everything nested deeper than the parsers can read replaced by null.
 
-    Errors: ValueError for more brackets than any events have: looking at each would take longer than a valid body.
+    Errors: TooLarge for more brackets than any events have: looking at each would take longer than a valid body.
     """
     parts: list[str] = []
     depth = start = 0
     for number, found in enumerate(_BRACKETS.finditer(text)):
         if number > _MAX_BRACKETS:
-            raise ValueError("too many brackets")
+            raise _too_much("too many brackets")
         first, end = found.span(1)
         if first < 0:  # the text's end
             break

@@ -161,5 +161,17 @@ def test_write_instant_tells_the_nearest_that_can_be_said(instant_ms: int, text:
 )
 def test_no_text_is_looked_at_twice(text: str) -> None:
     """What is tried again from each quote takes minutes, which the time-out of the tests would show."""
-    with pytest.raises(BadRequest):
+    with pytest.raises((BadRequest, TooLarge)):
         decode(text.encode() + b"NaN")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ['{"a": "\\ud83d"}, "' + "x" * 1024 * 1024 + '"', "NaN" + ", []" * 31_000, "9" * 5000 + ", 1" * 31_000],
+    ids=["half a pair in much text", "NaN beside many lists", "a number without end beside many"],
+)
+def test_what_would_take_too_long_to_read_is_to_be_sent_in_parts(odd: str) -> None:
+    """Not 400: a sender drops for ever what is answered so, and with it the events beside the odd one."""
+    with pytest.raises(TooLarge) as error:
+        decode(f"[{odd}]".encode())
+    assert error.value.code == "body_too_large"
