@@ -300,8 +300,10 @@ class TestPixel:
         assert client.get(f"/collect{query}").status_code == status
 
     def test_hostile_query(self, client: TestClient, stored: Stored) -> None:
-        client.get("/collect?site=default&name=%00&a=%FF%ED%A0%80&" + "&".join(f"p{i}=1" for i in range(100)))
-        assert len(stored()) == 1
+        rest = "a=%FF%ED%A0%80&" + "&".join(f"p{i}=1" for i in range(100))
+        assert client.get(f"/collect?site=default&name=%00&{rest}").headers["x-footfall-rejected"] == "bad_name"
+        assert client.get(f"/collect?site=default&name=%00x&{rest}").status_code == 200
+        assert [each["name"] for each in stored()] == ["x"]
 
 
 def test_received_is_accepted_duplicate_and_rejected(client: TestClient) -> None:
