@@ -21,7 +21,8 @@ IpPolicy = Literal["full", "truncated", "none"]
 Role = Literal["all", "collect", "app"]
 Reader = Callable[[Any], Any]
 
-PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "secret", "password", "placeholder", "example", "xxx"})
+PLACEHOLDERS = frozenset({"secret", "password", "placeholder", "example", "xxx"})
+PLACEHOLDER_STARTS = ("change", "replace", "insert", "your")
 MIN_SECRET_LENGTH = 16
 MIN_PASSWORD_LENGTH = 8
 MAX_PORT = 65535
@@ -103,11 +104,17 @@ def _typed(value: Any) -> str:
     return text
 
 
+def _is_placeholder(text: str) -> bool:
+    """Return whether a secret stands for one that was never put in: `changeme`, `<your-secret-key-here>`."""
+    bare = text.lower().strip("<>[]{}")
+    return bare in PLACEHOLDERS or bare.startswith(PLACEHOLDER_STARTS)
+
+
 def _secret(value: Any) -> str:
     text = _typed(value)
     if not text.isascii():  # it travels in a header
         raise ValueError("must be of ASCII characters")
-    if text.lower().strip("<>") in PLACEHOLDERS or len(set(text)) == 1:
+    if _is_placeholder(text) or len(set(text)) == 1:
         raise ValueError("is a placeholder; remove it to have one made at first start")
     if len(text) < MIN_SECRET_LENGTH:
         raise ValueError(f"is too short: at least {MIN_SECRET_LENGTH} characters")
@@ -116,7 +123,7 @@ def _secret(value: Any) -> str:
 
 def _password(value: Any) -> str:
     text = _typed(value)
-    if text.lower().strip("<>") in PLACEHOLDERS or len(text) < MIN_PASSWORD_LENGTH:
+    if _is_placeholder(text) or len(text) < MIN_PASSWORD_LENGTH:
         raise ValueError(f"is a placeholder or shorter than {MIN_PASSWORD_LENGTH} characters")
     return text
 

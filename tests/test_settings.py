@@ -80,6 +80,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
         ("TRUSTED_PROXIES", "proxy.example"),
         ("SECRET_KEY", "short"),
         ("SECRET_KEY", "<secret>"),
+        ("SECRET_KEY", "<your-secret-key-goes-here>"),
         ("AUTH_KEY", "xxxxxxxxxxxxxxxxxxxxxxxx"),
         ("ADMIN_PASSWORD", "password"),
         ("STORE", "mysql"),

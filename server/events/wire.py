@@ -66,6 +66,8 @@ def unpack(body: bytes) -> bytes:
         )
     if not unpacker.eof:
         raise BadRequest("invalid_gzip", "The gzip stream is cut off.")
+    if unpacker.unused_data:  # a second member, whose events would be lost in silence
+        raise BadRequest("invalid_gzip", "Something follows the gzip stream.", "Send it as one.")
     return unpacked
 
 

@@ -35,8 +35,9 @@ def test_unpack_takes_exactly_the_limit() -> None:
         b"\x1f\x8bnot gzip at all",
         b"\x1f\x8b",
         zlib.compress(b"x")[:0] + b"\x1f\x8b\x08",
+        gzip.compress(b'{"events": []}') + gzip.compress(b'{"events": []}'),
     ],
-    ids=["cut off", "rubbish", "magic only", "header only"],
+    ids=["cut off", "rubbish", "magic only", "header only", "two members"],
 )
 def test_unpack_refuses_broken_gzip(body: bytes) -> None:
     with pytest.raises(BadRequest) as error:
