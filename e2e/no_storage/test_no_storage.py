@@ -86,3 +86,15 @@ def test_events_arrive_from_a_sandboxed_frame(driver: WebDriver, footfall: Footf
     driver.get(pages.url("no_storage/sandbox?debug"))
     driver.switch_to.frame(0)
     check_debugged(driver)
+
+
+@pytest.mark.engines("chromium", "firefox", "webkit")
+def test_events_arrive_where_the_storage_throws_at_each_use(
+    driver: WebDriver, footfall: Footfall, pages: PageServer
+) -> None:
+    """As Firefox's does when its file is broken, here made by the page."""
+    driver.get(pages.url("no_storage/broken"))
+    assert driver.execute_script(f"return {STORAGE}") == "object"
+    check(driver, footfall)
+    driver.get(pages.url("no_storage/broken?debug"))
+    check_debugged(driver)

@@ -129,6 +129,8 @@ def test_decision_counts_in_the_other_tabs_at_once(visitor: Visitor, footfall: F
     track(second, "Early")
     first.evaluate("void tracker.consent('granted')")
     footfall.wait_for(1, name="Early")
+    footfall.wait_for(2, name="$page_view")
+    assert len({event["visitor_id"] for event in footfall.events()}) == 1
     first.evaluate("void tracker.consent('denied')")
     second.wait_for_function(f"localStorage['{CONSENT_KEY}'] === '\"denied\"'")
     track(second, "Unheard")

@@ -33,6 +33,8 @@ export const readConsent = (): string | false =>
 
 export const isAllowed = (): boolean => readConsent() === GRANTED;
 
-export const grantConsent = (): unknown => readSignal() || save(KEY, GRANTED);
+/** Notes the consent, unless the browser objects; `prepare` is done before other tabs can hear of it. */
+export const grantConsent = (prepare: () => unknown): unknown =>
+  readSignal() || (prepare(), save(KEY, GRANTED));
 
 export const denyConsent = (): unknown => save(KEY, "denied");

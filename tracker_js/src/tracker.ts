@@ -32,7 +32,7 @@ const track = (name: string, props?: Props): string => {
 
 const decide = (isGranted: boolean): void => {
   if (isGranted) {
-    grantConsent();
+    grantConsent(readVisitor); // each of the tabs would draw one of its own
   } else {
     clearQueue("denied");
     findKeys("").forEach(erase);

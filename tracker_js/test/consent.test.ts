@@ -212,6 +212,20 @@ test("an objection in another tab counts although this tab's consent did not fit
   expect(collector.requests.length).toBe(known);
 });
 
+test("the visitor is kept before other tabs can hear of the consent, who would each draw one", async () => {
+  const kept: string[] = [];
+  const store = (target: Record<string, string>, key: string, value: string) => {
+    kept.push(key);
+    target[key] = value;
+    return true;
+  };
+  vi.stubGlobal("localStorage", new Proxy({}, { set: store }));
+  const { tracker } = await openPage({ options: REQUIRED });
+  expect(kept).toEqual([]);
+  tracker.consent("granted");
+  expect(kept.slice(0, 2)).toEqual(["footfall.default.visitor", "footfall.default.consent"]);
+});
+
 describe("under Global Privacy Control", () => {
   test("an objection is remembered for a browser that no longer sends it", async () => {
     setNavigator("globalPrivacyControl", true);
@@ -222,6 +236,14 @@ describe("under Global Privacy Control", () => {
     await openPage();
     await pass(2000);
     expect(collector.requests).toEqual([]);
+  });
+
+  test("a consent keeps nothing", async () => {
+    setNavigator("globalPrivacyControl", true);
+    const { tracker } = await openPage({ options: REQUIRED });
+    tracker.consent("granted");
+    expect(keysInStorage()).toEqual([]);
+    expect(document.cookie).toBe("");
   });
 
   test("an earlier objection outlives a consent", async () => {
