@@ -2,9 +2,26 @@
  * A browser in the test's memory: pages that are opened, hidden and left; tabs that share one storage.
  * Each page runs its own copy of the tracker's modules, as in a real browser.
  */
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, vi } from "vitest";
 import type { Options, Topics, Tracker } from "../src/types";
 import { type Collector, createCollector } from "./collector";
+
+/** Whether the files are tested as they are served instead of their sources: a minifier may change what these mean. */
+export const IS_SHIPPED = !!process.env.SHIPPED;
+
+const ENTRIES = {
+  "tracker.js": () => import("../src/script"),
+  "stub.js": () => import("../src/stub"),
+  "carrotquest.js": () => import("../src/carrotquest"),
+};
+
+/** Runs what a script tag has in it. */
+export const runScript = async (file: keyof typeof ENTRIES): Promise<unknown> => {
+  if (IS_SHIPPED) return new Function(readFileSync(`../server/web/static/${file}`, "utf8"))();
+  vi.resetModules();
+  return ENTRIES[file]();
+};
 
 /** The moment at which every test begins. */
 export const START_MS = Date.UTC(2026, 10, 23, 14, 3, 22, 1);
@@ -135,20 +152,41 @@ export const loadModules = async <T>(load: () => Promise<T>, options: Options = 
   return load();
 };
 
-/** Opens a page with the package's entry, which starts like the script does. */
+type ListenTo = (on: Tracker["on"]) => void;
+
+const startPackage = async (listenTo: ListenTo, options?: Options): Promise<Tracker> => {
+  const { start } = await import("../src/module");
+  const { on } = await import("../src/topics");
+  listenTo(on as Tracker["on"]);
+  return start({ api: "https://tracker.example", ...options });
+};
+
+/** Runs the script with its attributes; what listens did so at the stub, before it came. */
+const startScript = async (listenTo: ListenTo, options: Options = {}): Promise<Tracker> => {
+  const calls: unknown[] = [];
+  listenTo((...args) => calls.push(["on", args, START_MS, location.href, () => {}]));
+  const page = window as unknown as { tracker: Tracker & { q: unknown[] } };
+  page.tracker = { q: calls } as never;
+  const dataset = Object.fromEntries(Object.entries(options).map(([key, value]) => [key, `${value}`]));
+  setDocument("currentScript", { src: "https://tracker.example/tracker.js", dataset });
+  await runScript("tracker.js");
+  return page.tracker;
+};
+
+/** Opens a page with the package's entry, which starts like the script does, or with the script as it is served. */
 export const openPage = async ({ url, referrer, options }: Visit = {}): Promise<Page> => {
   if (url) setUrl(url);
   if (referrer) setDocument("referrer", referrer);
   const before = listeners.length;
   vi.resetModules();
   Reflect.deleteProperty(document, "tracker"); // all pages of a test have one document
-  const { start } = await import("../src/module");
-  const { on } = await import("../src/topics");
   const drops: Page["drops"] = [];
   const sent: Page["sent"] = [];
-  on("drop", (drop: Topics["drop"]) => drops.push({ ...drop }));
-  on("sent", (batch: Topics["sent"]) => sent.push(batch));
-  const tracker = start({ api: "https://tracker.example", ...options });
+  const listenTo = (on: Tracker["on"]): void => {
+    on("drop", (drop) => drops.push({ ...drop }));
+    on("sent", (batch) => sent.push(batch));
+  };
+  const tracker = await (IS_SHIPPED ? startScript : startPackage)(listenTo, options);
   return {
     tracker,
     drops,

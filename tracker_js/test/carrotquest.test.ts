@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { collector, pass, setDocument } from "./browser";
+import { collector, pass, runScript, setDocument } from "./browser";
 
 type Method = (...args: unknown[]) => unknown;
 type Api = Record<string, Method>;
@@ -32,8 +32,7 @@ const loadShim = async (src = "https://t.example/carrotquest.js", site?: string)
   Object.defineProperty(script, "src", { value: src });
   if (site) script.dataset.site = site;
   setDocument("currentScript", script);
-  vi.resetModules();
-  await import("../src/carrotquest");
+  await runScript("carrotquest.js");
   setDocument("currentScript", null);
 };
 
