@@ -8,6 +8,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.contestants import Contestant, footfall_alone
@@ -66,6 +67,7 @@ def create_report(stretches: list[Stretch], drained_s: float) -> str:
     """Return the table as Markdown."""
     head = ("Seconds", "accepted", "moved into the store", "waiting at the end", "answer p50", "p99")
     lines = [
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
         f"Batches of {BATCH_EVENTS} over {BATCH_CONNECTIONS} connections, a core for the server; events a second.",
         "",
         "| " + " | ".join(head) + " |",
