@@ -53,12 +53,12 @@ def seen_before(database: sqlite3.Connection, before_ms: int) -> list[tuple[str,
 def replace_sightings(database: sqlite3.Connection, sightings: Mapping[tuple[str, Node], Sighting | None]) -> None:
     """Have this be all that is known of when and where ids were seen; None is never."""
     rows = [
-        (site, *node, *((seen.first_ms, seen.last_ms, *seen.place) if seen is not None else [None] * 5))
+        (site, *node, *((seen.first_ms, seen.last_ms, *seen.place, seen.placed_ms) if seen is not None else [None] * 6))
         for (site, node), seen in sightings.items()
     ]
     database.executemany(
-        "update nodes set (first_seen, last_seen, country, region, city) = (?4, ?5, ?6, ?7, ?8)"
+        "update nodes set (first_seen, last_seen, country, region, city, placed) = (?4, ?5, ?6, ?7, ?8, ?9)"
         " where site = ?1 and kind = ?2 and id = ?3"
-        " and (first_seen, last_seen, country, region, city) is not (?4, ?5, ?6, ?7, ?8)",
+        " and (first_seen, last_seen, country, region, city, placed) is not (?4, ?5, ?6, ?7, ?8, ?9)",
         rows,
     )

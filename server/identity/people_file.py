@@ -1,7 +1,8 @@
 """The file of people: its tables and the statements on them. Called by people.py; questions are in reports/users.py.
 
 Tables
-    nodes      every visitor and user id: its world, whom it leads to, when and where it was seen
+    nodes      every visitor and user id: its world, whom it leads to, when and where it was seen,
+               and when that place was told
     worlds     people who were mentioned together, as merges.py keeps them
     facts      what was said, so that a world can be made anew when something older arrives
     repeats    joins of who was one person already (`World.repeats`): for when that is not so any more
@@ -27,12 +28,12 @@ lower(trim(json_extract(cast(properties as text), '$."$email"'), char(9, 10, 11,
 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)))
 """
 """An address in the form in which it is compared: without what Python strips; see `plain_email` in contacts.py."""
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = f"""
 create table if not exists nodes (
     site text not null, kind text not null, id text not null, world integer,
     person_kind text not null, person_id text not null,
-    first_seen integer, last_seen integer, country text, region text, city text,
+    first_seen integer, last_seen integer, country text, region text, city text, placed integer,
     primary key (site, kind, id)
 ) strict, without rowid;
 create index if not exists nodes_of_person on nodes (site, person_kind, person_id);
@@ -58,6 +59,13 @@ create index if not exists users_by_phone on people
     (site, json_extract(cast(properties as text), '$."$phone"')) where kind = 'user';
 create table if not exists positions (queue_id text primary key, position integer not null) strict;
 """
+# of version 1, which told no time of the place
+_PLACED = """
+begin immediate;
+alter table nodes add column placed integer;
+update nodes set placed = last_seen where country is not null;
+commit;
+"""
 
 
 Place = tuple[str | None, str | None, str | None]
@@ -66,18 +74,19 @@ Place = tuple[str | None, str | None, str | None]
 
 @dataclass(slots=True)
 class Sighting:
-    """When and where an id was seen. Shape: the place is that of the latest event which had one."""
+    """When and where an id was seen. Shape: the place is that of the latest event which had one, at placed_ms."""
 
     first_ms: int
     last_ms: int
-    place: Place
+    place: Place = (None, None, None)
+    placed_ms: int | None = None
 
     def add(self, time_ms: int, place: Place) -> None:
         """Take in one event."""
         self.first_ms = min(self.first_ms, time_ms)
-        if time_ms >= self.last_ms:
-            self.last_ms = time_ms
-            self.place = place if place[0] else self.place
+        self.last_ms = max(self.last_ms, time_ms)
+        if place[0] and (self.placed_ms is None or time_ms >= self.placed_ms):
+            self.place, self.placed_ms = place, time_ms
 
 
 def open_people(path: Path | str) -> sqlite3.Connection:
@@ -95,6 +104,8 @@ def open_people(path: Path | str) -> sqlite3.Connection:
     if version > _SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"the users have format {version}, this version knows {_SCHEMA_VERSION}")
     database.executescript(_SCHEMA)
+    if "placed" not in {name for _, name, *_ in database.execute("pragma table_info(nodes)")}:
+        database.executescript(_PLACED)
     database.execute(f"pragma user_version = {_SCHEMA_VERSION}")
     return database
 
@@ -127,14 +138,28 @@ def save_position(database: sqlite3.Connection, queue_id: str, position: int) ->
 def save_sightings(database: sqlite3.Connection, sightings: Mapping[tuple[str, Node], Sighting]) -> None:
     """Record when and where ids were seen."""
     database.executemany(
-        "insert into nodes values (?1, ?2, ?3, null, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        "insert into nodes values (?1, ?2, ?3, null, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
         " on conflict do update set first_seen = min(coalesce(first_seen, excluded.first_seen), excluded.first_seen),"
-        " country = iif(excluded.country is null or last_seen > excluded.last_seen, country, excluded.country),"
-        " region = iif(excluded.country is null or last_seen > excluded.last_seen, region, excluded.region),"
-        " city = iif(excluded.country is null or last_seen > excluded.last_seen, city, excluded.city),"
+        " country = iif(excluded.placed is null or placed > excluded.placed, country, excluded.country),"
+        " region = iif(excluded.placed is null or placed > excluded.placed, region, excluded.region),"
+        " city = iif(excluded.placed is null or placed > excluded.placed, city, excluded.city),"
+        " placed = iif(excluded.placed is null or placed > excluded.placed, placed, excluded.placed),"
         " last_seen = max(coalesce(last_seen, excluded.last_seen), excluded.last_seen)",
-        [(site, *node, seen.first_ms, seen.last_ms, *seen.place) for (site, node), seen in sightings.items()],
+        [
+            (site, *node, seen.first_ms, seen.last_ms, *seen.place, seen.placed_ms)
+            for (site, node), seen in sightings.items()
+        ],
     )
+
+
+def place_of(database: sqlite3.Connection, site: str, person: Node) -> Place:
+    """Return where a person was, by the latest event of any of their ids which tells it."""
+    row = database.execute(
+        "select country, region, city from nodes where site = ? and person_kind = ? and person_id = ?"
+        " and placed is not null order by placed desc, kind, id limit 1",
+        (site, *person),
+    ).fetchone()
+    return row or (None, None, None)
 
 
 def is_known(database: sqlite3.Connection, site: str, node: Node) -> bool:
@@ -232,7 +257,7 @@ def properties_of(database: sqlite3.Connection, site: str, node: Node) -> Mappin
 def save_belongings(database: sqlite3.Connection, site: str, world: int, moved: Mapping[Node, Node]) -> None:
     """Record whom ids belong to from now on. Shape: moved are the ids for which that is new."""
     database.executemany(
-        "insert into nodes values (?1, ?2, ?3, ?4, ?5, ?6, null, null, null, null, null)"
+        "insert into nodes values (?1, ?2, ?3, ?4, ?5, ?6, null, null, null, null, null, null)"
         " on conflict do update set world = ?4, person_kind = ?5, person_id = ?6",
         [(site, *node, world, *person) for node, person in moved.items()],
     )

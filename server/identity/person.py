@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from server.identity.merges import Node, World
-from server.identity.people_file import load_world
+from server.identity.people_file import load_world, place_of
 
 VisitorSpan = tuple[str, int | None, int | None]
 """A visitor's id, and since and until when its events are this person's; None is for ever."""
@@ -48,10 +48,10 @@ def _read_person(database: sqlite3.Connection, site: str, node: Node, number: in
         "select properties from people where site = ? and kind = ? and id = ?", (site, *node)
     ).fetchone()
     seen = database.execute(
-        "select min(first_seen), max(last_seen), country, region, city from nodes"
-        " where site = ? and person_kind = ? and person_id = ?",
+        "select min(first_seen), max(last_seen) from nodes where site = ? and person_kind = ? and person_id = ?",
         (site, *node),
     ).fetchone()
+    country, region, city = place_of(database, site, node)
     return Person(
         node=node,
         user_ids=tuple(each.id for each in members if each.kind == "user"),
@@ -59,9 +59,9 @@ def _read_person(database: sqlite3.Connection, site: str, node: Node, number: in
         properties=orjson.loads(row[0]) if row else {},
         first_seen=seen[0],
         last_seen=seen[1],
-        country=seen[2],
-        region=seen[3],
-        city=seen[4],
+        country=country,
+        region=region,
+        city=city,
     )
 
 

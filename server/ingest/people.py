@@ -226,6 +226,5 @@ def _sightings(heads: Iterable[Head]) -> dict[tuple[str, Node], Sighting]:
 def _see(found: dict[_Key, Sighting], key: _Key, time_ms: int, place: Place) -> None:
     seen = found.get(key)
     if seen is None:
-        found[key] = Sighting(time_ms, time_ms, place)
-    else:
-        seen.add(time_ms, place)
+        seen = found[key] = Sighting(time_ms, time_ms)
+    seen.add(time_ms, place)

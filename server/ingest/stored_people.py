@@ -21,9 +21,8 @@ from events where user_id is not null and visitor_id is null group by site, user
 """
 _SIGHTINGS = """
 select site, {column}, epoch_ms(min(time)), epoch_ms(max(time)),
-       max_by(country, time) filter (country is not null),
-       max_by(region, time) filter (country is not null),
-       max_by(city, time) filter (country is not null)
+       max_by([country, region, city], time) filter (country is not null),
+       epoch_ms(max(time) filter (country is not null))
 from events where {condition} group by site, {column}
 """
 _COLUMNS = ("site", "id", "name", "time", "visitor_id", "user_id", "source", "props")
@@ -44,7 +43,10 @@ def stored_sightings(store: Store, ids: Sequence[str] | None = None) -> Iterator
     for node_of, column in ((_visitor, "visitor_id"), (_user, "user_id")):
         sql = _SIGHTINGS.format(column=column, condition=f"{column} {some}")
         for rows in store.stream(sql, parameters):
-            yield {(row[0], node_of(row[1])): Sighting(row[2], row[3], (row[4], row[5], row[6])) for row in rows}
+            yield {
+                (site, node_of(each)): Sighting(first_ms, last_ms, tuple(place or (None,) * 3), placed_ms)
+                for site, each, first_ms, last_ms, place, placed_ms in rows
+            }
 
 
 def _visitor(visitor_id: str) -> Node:

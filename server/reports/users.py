@@ -11,6 +11,7 @@ import orjson
 from server.errors import BadRequest
 from server.events.wire import write_instant
 from server.identity.merges import Node
+from server.identity.people_file import place_of
 from server.identity.person import Person
 from server.reports.cursors import bad_cursor, read_cursor, write_cursor
 from server.reports.events import Event, stream_events
@@ -39,7 +40,7 @@ KINDS = {
 # text, like the indexes: SQLite 3.45 and 3.46 take JSON of 8 bytes in a blob for its own binary form
 _PEOPLE = """
 select n.person_kind, n.person_id, min(n.first_seen) as first_seen, max(n.last_seen) as last_seen,
-       n.country, n.region, n.city, cast(p.properties as text) as properties
+       cast(p.properties as text) as properties
 from nodes n left join people p on p.site = n.site and p.kind = n.person_kind and p.id = n.person_id
 where n.site = :site
 group by n.person_kind, n.person_id
@@ -125,7 +126,7 @@ def list_users(database: sqlite3.Connection, wanted: UserQuery) -> tuple[list[di
     )
     rows = database.execute(sql, parameters).fetchall()
     following = _write_place(rows[wanted.limit - 1], wanted.sort) if len(rows) > wanted.limit else None
-    return [_listed(row[:-1]) for row in rows[: wanted.limit]], following
+    return [_listed(database, wanted.site, row[:-1]) for row in rows[: wanted.limit]], following
 
 
 def _write_place(row: tuple[Any, ...], sort: str) -> str:
@@ -188,14 +189,14 @@ def all_events_of(person: Person, store: Store, wanted: Filter) -> Iterator[list
     return stream_events(store, replace(wanted, user_id=None, visitor_id=None, person=person))
 
 
-def _listed(row: tuple[Any, ...]) -> dict[str, Any]:
-    kind, person_id, *seen, properties = row
+def _listed(database: sqlite3.Connection, site: str, row: tuple[Any, ...]) -> dict[str, Any]:
+    kind, person_id, first_ms, last_ms, properties = row
     node = Node(kind, person_id)
     return {
         "id": node.id,
         "user_id": node.id if node.kind == "user" else None,
         "properties": orjson.loads(properties) if properties else {},
-        **_seen(*seen),
+        **_seen(first_ms, last_ms, *place_of(database, site, node)),
     }
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from server.events.model import StoredEvent
 from server.identity.merges import Change, Fact, World, build_world
-from server.identity.people_file import belongings_of, find_worlds, load_world
+from server.identity.people_file import belongings_of, clear, find_worlds, load_world, open_people
 from server.ingest.facts import fact_of, least_event
 from server.ingest.people import People
 from server.storage.duckdb import DuckDBStore
@@ -190,15 +191,40 @@ def test_sites_do_not_know_each_other(people: Kept) -> None:
     assert people._database.execute("select count(*) from worlds").fetchone() == (2,)
 
 
-def test_last_seen_and_place_are_those_of_the_latest_event(people: Kept) -> None:
-    people.take_each(
-        event(1, visitor_id="v", time=10, country="NO"),
+def test_the_place_is_that_of_the_latest_event_which_had_one(people: Kept, tmp_path: Path) -> None:
+    events = [
+        event(1, visitor_id="v", time=10, country="NO", region="03", city="Oslo"),
         event(2, visitor_id="v", time=30),
         event(3, visitor_id="v", time=20, country="SE"),
         event(4, visitor_id="v", time=5, country="DK"),
-    )
-    row = people._database.execute("select first_seen, last_seen, country from nodes").fetchone()
-    assert row == (5, 30, "NO")
+    ]
+    expected = {"v": (5, 30, "SE", None, None)}
+    for batches in (events, reversed(events)):
+        people.take_each(*batches)
+        assert people.sightings() == expected
+        clear(people._database)
+    people.take(numbered(events), QUEUE, len(events))
+    assert people.sightings() == expected
+    store = DuckDBStore(tmp_path / "events.duckdb")
+    store.append(numbered(events), QUEUE, len(events))
+    people.rebuild(store, QUEUE, len(events))
+    assert people.sightings() == expected
+    store.close()
+
+
+def test_a_file_of_version_1_keeps_its_places(tmp_path: Path) -> None:
+    path = tmp_path / "users.sqlite"
+    with closing(open_people(path)) as database:
+        database.execute("alter table nodes drop column placed")
+        for name, country in (("v", "NO"), ("w", None)):
+            row = ("default", "visitor", name, None, "visitor", name, 1, 20, country, None, None)
+            database.execute(f"insert into nodes values ({', '.join('?' * len(row))})", row)
+        database.execute("pragma user_version = 1")
+    people = People(path, lambda _: None)
+    people.take(numbered([event(1, visitor_id=name, time=10, country="SE") for name in "vw"]), QUEUE, 2)
+    rows = people._database.execute("select id, last_seen, country, placed from nodes").fetchall()
+    assert rows == [("v", 20, "NO", 20), ("w", 20, "SE", 10)]
+    people.close()
 
 
 @pytest.fixture
