@@ -18,6 +18,7 @@ Event = dict[str, Any]
 
 _SELECTED = ", ".join(f'epoch_ms("{name}")' if kind == "instant" else f'"{name}"' for name, kind in COLUMNS.items())
 _NEWEST_FIRST = "time desc, id desc, site desc"
+_OLDEST_FIRST = "time, id, site"
 _AFTER_CURSOR = "(time, id, site) < (epoch_ms($cursor_ms), $cursor_id, $cursor_site)"
 """Ids are unique within a site: two sites may have one id, of one instant."""
 _MAX_CURSOR_MS = 9 * 10**15  # either way; the engine's timestamps are microseconds in 64 bits
@@ -58,7 +59,7 @@ def stream_events(store: Store, wanted: Filter) -> Iterator[list[Event]]:
 def write_events(store: Store, wanted: Filter, path: Path) -> None:
     """Write all events, oldest first, into a Parquet file."""
     where, parameters = wanted.where()
-    store.write_parquet(f"select * from events where {where} order by time, id", parameters, path)  # noqa: S608 - as above
+    store.write_parquet(f"select * from events where {where} order by {_OLDEST_FIRST}", parameters, path)  # noqa: S608 - as above
 
 
 def _event(row: Row) -> Event:
