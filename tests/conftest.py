@@ -13,6 +13,7 @@ from server.settings import Settings
 from server.web import keys
 from server.web.parts import Parts
 from tests.factories import NOW_MS, SECRET_KEY, make_settings
+from tests.syncs import Syncs
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,14 @@ class StandingClock:
 def clock() -> StandingClock:
     """Return a clock standing at NOW_MS."""
     return StandingClock()
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> Syncs:
+    """Return what knows which files were synced since they were last written."""
+    known = Syncs()
+    monkeypatch.setattr(os, "fsync", known)
+    return known
 
 
 @pytest.fixture

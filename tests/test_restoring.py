@@ -35,6 +35,7 @@ from server.storage.tombstones import FILE_NAME
 from server.web.hook_people import find_people
 from server.web.parts import Parts
 from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
+from tests.syncs import Syncs
 
 ERASED = "the-erased-person"
 PATIENCE_S = 20.0
@@ -329,6 +330,55 @@ def test_a_restore_that_is_cut_off_while_files_are_moved_is_finished(
             break
     expected.pop(FILE_NAME, None)  # those of the folder are added
     assert {name: sha256_of(settings.data_dir / name) for name in expected} == expected
+
+
+def test_a_restore_is_on_the_disk_before_the_old_files_go(
+    backup: Path, settings: Settings, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut there is the old folder, a restore that the next start finishes, or the new folder."""
+    data_dir = settings.data_dir
+    missing: dict[str, list[str]] = {}
+    rename, replace, unlink = Path.rename, Path.replace, Path.unlink
+
+    def note_name(path: Path, target: Path) -> Path:
+        missing[target.name] = syncs.missing(path) if target.name == RESTORE_READY else []
+        missing[target.name] += [str(data_dir)] * (target.name == RESTORE_DONE and not syncs.has(data_dir))
+        return rename(path, target)
+
+    def note_file(path: Path, target: Path) -> Path:
+        missing.setdefault("names", []).extend([target.name] * (target.parent == data_dir and not syncs.has(data_dir)))
+        return replace(path, target)
+
+    def note_removal(path: Path, *, missing_ok: bool = False) -> None:
+        if RESTORE_READY in missing:
+            missing.setdefault("point of no return", [] if syncs.has(data_dir) else [str(data_dir)])
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "rename", note_name)
+    monkeypatch.setattr(Path, "replace", note_file)
+    monkeypatch.setattr(Path, "unlink", note_removal)
+    restore(backup, data_dir, force=True)
+    assert missing == {RESTORE_READY: [], "point of no return": [], "names": [], RESTORE_DONE: []}
+    assert syncs.missing(data_dir / "queue.sqlite", data_dir / "events.duckdb", data_dir / FILE_NAME) == []
+
+
+def test_who_was_erased_before_a_backup_is_not_brought_back_by_an_older_one(
+    backup: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """The disk was lost: what is known of erasures came with the later backup, and nothing else is there."""
+    parts = create_parts(settings)
+    try:
+        back_up(parts, tmp_path / "later")
+    finally:
+        close_parts(parts)
+    new = make_settings(tmp_path / "new")
+    restore(tmp_path / "later", new.data_dir, force=False)
+    restore(backup, new.data_dir, force=True)
+    parts = create_parts(new)
+    try:
+        assert visitors_of(parts) == ["another"]
+    finally:
+        close_parts(parts)
 
 
 def test_a_read_only_backup_makes_a_folder_that_can_be_written(backup: Path, settings: Settings) -> None:

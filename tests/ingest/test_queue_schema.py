@@ -17,6 +17,7 @@ from server.ingest.queue import Queue
 from server.ingest.queue_file import open_database
 from server.storage import migrations
 from server.storage.migrations import SchemaError, copy_name
+from tests.syncs import Syncs
 
 OTHERS_COME_S = 0.5
 KILLED_AT = """
@@ -107,6 +108,28 @@ def test_a_copy_that_an_earlier_upgrade_left_is_made_anew(old_file: Path) -> Non
     Queue(old_file).close()
     with closing(sqlite3.connect(copy)) as database:
         assert database.execute("select count(*) from waiting").fetchone() == (3,)
+
+
+def test_the_copy_is_on_the_disk_before_the_file_is_changed(
+    old_file: Path, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut in the change must not find that of the copy there is only the name."""
+    missing: list[str] = []
+    replace, take_steps = Path.replace, queue_schema._take_steps
+
+    def note_copy(partial: Path, copy: Path) -> Path:
+        missing.extend(syncs.missing(partial))
+        return replace(partial, copy)
+
+    def note_change(database: sqlite3.Connection) -> None:
+        missing.extend(syncs.missing(copy_name(old_file, queue_schema.VERSION)))
+        missing.extend([] if syncs.has(old_file.parent) else [str(old_file.parent)])
+        take_steps(database)
+
+    monkeypatch.setattr(Path, "replace", note_copy)
+    monkeypatch.setattr(queue_schema, "_take_steps", note_change)
+    check_new(old_file)
+    assert missing == []
 
 
 def test_ids_that_may_name_somebody_become_digests(tmp_path: Path) -> None:

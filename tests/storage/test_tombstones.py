@@ -25,6 +25,7 @@ from server.storage.tombstones import (
     subjects_of,
 )
 from tests.factories import numbered
+from tests.syncs import Syncs
 
 IDS = st.sampled_from(["a", "b"])
 TIMES = st.integers(1, 6)
@@ -140,3 +141,14 @@ def test_a_store_of_before_there_were_bounds_keeps_its_tombstones(tmp_path: Path
         Tombstone(salt="salt", site="default", kind="user", digest="digest", erased_at=7),
     }
     store.close()
+
+
+def test_tombstones_are_on_the_disk_when_they_are_told(tmp_path: Path, syncs: Syncs) -> None:
+    """What was removed cannot be removed again from a backup by what a power cut has taken."""
+    path = tmp_path / "erased.jsonl"
+    for number in range(2):
+        add_tombstones(path, "default", [("visitor", f"v{number}")], number)
+        assert syncs.has(path)
+        assert syncs.has(tmp_path), "the file's name as well"
+    merge_tombstones(tmp_path / "others", read_tombstones(path))
+    assert syncs.missing(tmp_path) == []
