@@ -209,6 +209,19 @@ async def test_many_at_once_share_commits(queue: Queue) -> None:
     assert queue.commits < 250
 
 
+async def test_every_verdict_is_counted_however_many_share_a_commit(queue: Queue) -> None:
+    known = record()
+    await queue.submit(Submission([known]))
+    before = queue.commits
+    await asyncio.gather(
+        *(queue.submit(Submission([known, record(), known], [make_rejected(number)])) for number in range(5))
+    )
+    counts = queue.counts()
+
+    assert queue.commits - before == 1
+    assert (counts.accepted, counts.duplicate, counts.rejected) == (6, 10, {"c": 5})
+
+
 async def test_what_the_loop_reads_turn_after_turn_shares_a_commit(queue: Queue) -> None:
     """The committer is woken when a turn brings nothing new: close followers share one fsync."""
     before = queue.commits
@@ -273,6 +286,21 @@ async def test_a_disk_that_refuses_is_an_error_and_nothing_is_stored(
     assert rows(path, "select count(*) from waiting") == [(0,)]
     assert await queue.submit(Submission([record()])) == [True]
     assert queue.last_error is None
+
+
+async def test_what_a_disk_has_refused_takes_no_room(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a long outage would end with a server that refuses everything for good."""
+    monkeypatch.setattr("server.ingest.queue.MAX_PENDING_BYTES", 100)
+
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("server.ingest.queue.insert_rest", refuse)
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="full"):
+                await queue.submit(Submission([record(event=b"0" * 60)]))
+    assert await queue.submit(Submission([record(event=b"0" * 60)])) == [True]
 
 
 async def test_more_than_fits_in_memory_is_refused(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,20 @@ async def test_a_fault_of_one_submission_is_not_its_neighbours(queue: Queue) -> 
     assert queue.counts().accepted == 4
 
 
+async def test_a_fault_while_one_is_answered_is_not_its_neighbours(queue: Queue) -> None:
+    """They share a commit, after which all are told in one turn of the loop."""
+
+    def fail_to_answer(_: Unavailable | None) -> None:
+        raise ValueError("nobody foresaw this")
+
+    loop = asyncio.get_running_loop()
+    queue.submit_soon(Submission([Record("default", make_id(), b"{}")]), loop, fail_to_answer)
+    answered = asyncio.wait_for(queue.submit(Submission([Record("default", make_id(), b"{}")])), 5)
+
+    assert await answered == [True]
+    assert queue.commits == 1
+
+
 @pytest.mark.parametrize("opened", range(4))
 def test_a_file_that_cannot_be_opened_for_any_of_its_users_is_a_start_that_fails(
     tmp_path: Path, opened: int, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.events.head import Numbered
+from server.events.head import Numbered, read_heads
 from server.ingest.queue import Queue
 from server.ingest.queue_file import Record, Submission, forget_stored
 from server.ingest.rejected import RejectedFilter
@@ -117,6 +117,20 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(queue: Queue, tmp_
     assert ids(store) == sorted(record.event_id for record in records)
 
 
+async def test_what_a_killed_process_has_moved_is_counted_at_the_next_start(
+    queue: Queue, tmp_path: Path, store: FaultyStore
+) -> None:
+    """It died between the store's commit and the queue's; nothing new has to come for the accounts to be right."""
+    known = make_record()
+    await queue.submit(Submission([known]))
+    store.append(read_heads([(1, known.event)]), queue.queue_id, 1)
+    writer = make_writer(queue, tmp_path, store)
+    writer.start()
+    writer.close()
+    counts = queue.counts()
+    assert (ids(store), counts.stored, counts.waiting) == ([known.event_id], 1, 0)
+
+
 async def test_an_event_that_the_store_refuses_moves_aside_and_the_rest_goes_on(
     queue: Queue, tmp_path: Path, store: FaultyStore
 ) -> None:
@@ -215,6 +229,23 @@ async def test_the_hourly_work_goes_on_after_the_clock_was_ahead(
     assert writer.wait_until_idle(10)
     writer.close()
     assert ids(store) == [young.event_id]
+
+
+@pytest.mark.parametrize(("days", "is_new"), [(34, False), (37, True)])
+async def test_ids_are_kept_for_as_long_as_was_promised(
+    queue: Queue, tmp_path: Path, store: FaultyStore, clock: StandingClock, days: int, *, is_new: bool
+) -> None:
+    """35 days: docs/reliability.md."""
+    known = make_record()
+    await queue.submit(Submission([known]))
+    clock.now_ms += days * DAY_MS
+    writer = make_writer(queue, tmp_path, store, clock=clock)
+    for _ in range(2):
+        writer._keep_house()
+    queue.perform(lambda _: None)
+    assert await queue.submit(Submission([known])) == [is_new]
+    writer.start()
+    writer.close()
 
 
 async def test_the_end_of_a_backup_makes_the_queue_forget_only_what_was_told(

@@ -1,5 +1,6 @@
 """What the store says when a commit fails."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,41 @@ class _FullDisk:
     def fetchone(self) -> tuple[int]:
         """Say that a row was inserted."""
         return (1,)
+
+
+class _DiesAt:
+    """A connection until the process is killed at one of its statements."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, left: int) -> None:
+        self.database = database
+        self.left = left
+
+    def execute(self, sql: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Do one of the statements that are left."""
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.database.execute(sql, parameters)
+
+
+def test_a_kill_at_any_statement_leaves_the_events_with_the_position_or_neither(tmp_path: Path) -> None:
+    for left in itertools.count():
+        path = tmp_path / f"{left}.duckdb"
+        store = DuckDBStore(path)
+        dying = _DiesAt(store._opened(), left)
+        store._database = dying  # type: ignore[assignment]  # it does what is asked of a connection
+        has_died = False
+        try:
+            store.append(numbered([event("a")]), "queue", 1)
+        except KeyboardInterrupt:
+            has_died = True
+        dying.database.close()
+        store = DuckDBStore(path)
+        assert len(store.query("select id from events", {})) == store.position("queue") == (not has_died)
+        store.close()
+        if not has_died:
+            break
+    assert left >= 4, "each statement was a place to die at"
 
 
 def test_a_failed_commit_tells_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
