@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from server import connections, guard
 from server.connections import MAX_HEAD_BYTES, GuardedProtocol, guarded
-from server.guard import ANSWER_S, MAX_UNFINISHED_BYTES, Guard
+from server.guard import ANSWER_S, CROWDED_HEAD_S, MAX_UNFINISHED_BYTES, Guard
 
 HEAD = b"POST /collect HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
 
@@ -120,6 +120,29 @@ async def test_an_answer_that_nobody_takes_is_given_up(server: Server) -> None:
     assert transport.ended == ""
     protocol.look(2 * ANSWER_S, is_crowded=False)
     assert (transport.ended, server.refused) == ("aborted", {"slow_reader": 1})
+
+
+@pytest.mark.parametrize(
+    ("sent", "calm_s", "crowded_s", "code"),
+    [
+        (b"POST / HTTP/1.1\r\n", 5, CROWDED_HEAD_S, "slow_head"),
+        (HEAD % 2 + b"{", 20, 5, "slow_body"),
+    ],
+    ids=["head", "body"],
+)
+async def test_who_is_slow_has_less_time_in_a_crowd(
+    server: Server, sent: bytes, calm_s: float, crowded_s: float, code: str
+) -> None:
+    """In the head of a request as long as anybody needs, in its body as long as others have for a head."""
+    for is_crowded, patience_s in ((False, calm_s), (True, crowded_s)):
+        connection, transport = server.connect()
+        connection.data_received(sent)
+        connection.look(0, is_crowded=is_crowded)
+        connection.look(patience_s - 0.1, is_crowded=is_crowded)
+        assert transport.ended == ""
+        connection.look(patience_s, is_crowded=is_crowded)
+        assert transport.ended == "closed"
+    assert server.refused == {code: 2}
 
 
 async def test_a_request_that_is_worked_on_has_all_the_time_it_needs(server: Server) -> None:
