@@ -64,6 +64,7 @@ def make_backup(sources: Sources, target: Path, now_ms: int) -> dict[str, int]:
             raise BackupError(f"{target} is there already; a backup is a new folder.")
         # each has a name of its own: another folder's may be on its way to the same target
         partial = target.with_name(f"{target.name}.{uuid4().hex[:8]}.partial")
+        above = [each for each in target.absolute().parents if not each.exists()]
         partial.mkdir(parents=True, mode=0o700)
         try:
             _copy_all(sources, partial)
@@ -72,7 +73,8 @@ def make_backup(sources: Sources, target: Path, now_ms: int) -> dict[str, int]:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # the room that it takes may be what was missing
             raise
-    sync_path(target.parent)
+    for made in (target.absolute(), *above):
+        sync_path(made.parent)
     return sizes
 
 

@@ -27,7 +27,7 @@ from server.storage.duckdb_file import log_path, open_file, transaction
 from server.storage.duckdb_hours import Hours
 from server.storage.files import copy_file
 from server.storage.gate import Gate
-from server.storage.migrations import size_of
+from server.storage.migrations import size_of, sync_path
 from server.storage.tombstones import Tombstone
 
 BATCH_ROWS = 2_000
@@ -154,6 +154,9 @@ class DuckDBStore:
                     return False
                 self._close()
                 copy.replace(self._path)
+                sync_path(
+                    self._path.parent
+                )  # or a power cut may bring the old file back, and nothing says that it is due
                 self._open()
         return True
 

@@ -132,8 +132,9 @@ def test_a_backup_has_its_name_when_all_of_it_is_on_the_disk(
     monkeypatch.setattr(Path, "rename", note)
     (sources.data_dir / "keys").mkdir(exist_ok=True)
     (sources.data_dir / "keys" / "secret").write_text("of a site")
-    make_backup(sources, tmp_path / "copy", NOW_MS)
+    target = tmp_path / "new" / "deep" / "copy"
+    make_backup(sources, target, NOW_MS)
     ((names, missing),) = named
     assert {"events.duckdb", "queue.sqlite", "keys", "manifest.json"} <= names
     assert missing == []
-    assert syncs.has(tmp_path)
+    assert all(map(syncs.has, (target.parent, tmp_path / "new", tmp_path)))

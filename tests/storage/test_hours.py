@@ -18,6 +18,7 @@ from server.storage.duckdb_hours import FOLD_PAUSE_MS, LAG_MS
 from server.storage.hours import TABLES
 from server.storage.tombstones import Tombstone, digest_of
 from tests.factories import NOW_MS, make_id
+from tests.syncs import Syncs
 
 MINUTE, HOUR = 60_000, 3_600_000
 START = NOW_MS - NOW_MS % HOUR
@@ -194,6 +195,13 @@ def test_the_stretch_goes_on_after_the_file_was_rewritten(store: DuckDBStore) ->
     append(store, line(START + 1), line(START + 2 * HOUR))
     fold(store, START + 3 * HOUR)
     assert counts(store) == [(0, UUID, 2), (1, UUID, 1), (2, UUID, 1)]
+
+
+def test_a_rewritten_file_is_on_the_disk_when_it_is_told(store: DuckDBStore, tmp_path: Path, syncs: Syncs) -> None:
+    """A power cut could bring the old one back, with the bytes of the erased, and nobody would know."""
+    append(store, line(START))
+    assert store.scrub()
+    assert syncs.has(tmp_path)
 
 
 def test_the_retention_takes_rows_and_tells_of_what_is_kept(store: DuckDBStore) -> None:
