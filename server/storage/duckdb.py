@@ -154,9 +154,7 @@ class DuckDBStore:
                     return False
                 self._close()
                 copy.replace(self._path)
-                sync_path(
-                    self._path.parent
-                )  # or a power cut may bring the old file back, and nothing says that it is due
+                sync_path(self._path.parent)  # a power cut could bring the old one back, and nobody would know
                 self._open()
         return True
 
