@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Playwright
 
+from e2e.driven import wait_for
 from e2e.footfall import Footfall, named, names
 from e2e.page_server import PageServer
 from e2e.visitor import AGENT, CALL_ITSELF, Arrive, Visitor, arrive, flush, track
@@ -160,7 +161,7 @@ def press_key(page: Page) -> None:
 def scroll(page: Page) -> None:
     """Turn the wheel, and return when the page has moved."""
     page.mouse.wheel(0, 300)
-    page.wait_for_function("scrollY > 0")
+    wait_for(lambda: page.evaluate("scrollY > 0"), "a scroll")  # asked from here: the page evaluates no texts
 
 
 @pytest.mark.parametrize("act", [move_pointer, press_key, scroll])
