@@ -123,14 +123,12 @@ def _settings(chosen: argparse.Namespace) -> Settings:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    from server.routes import create_routes
     from server.serving import serve
     from server.supervising import supervise
 
     settings = _settings(chosen)
-    create_routes(settings)  # which tells of paths that cannot be
     if chosen.check:
-        return 0
+        return _check(settings)
     with private_files():
         if chosen.workers is not None:
             return supervise(settings, chosen.workers, shows_demo=False)
@@ -142,9 +140,17 @@ def _demo(chosen: argparse.Namespace) -> int:
 
     settings = _settings(chosen)
     if chosen.check:
-        return 0
+        return _check(settings)
     with private_files():
         return serve(settings, shows_demo=True, check=_check_of_next_life())
+
+
+def _check(settings: Settings) -> int:
+    """Return the exit status of what would start. Errors: SettingsError."""
+    from server.routes import create_routes
+
+    create_routes(settings)  # which tells of paths that cannot be
+    return 0
 
 
 def _check_of_next_life() -> list[str]:

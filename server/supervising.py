@@ -45,6 +45,7 @@ from server.holding import hold_folder
 from server.ingest.tally import SharedTallies
 from server.inner_socket import listen_inside, remove_socket
 from server.listening import listen, take_over
+from server.routes import create_routes
 from server.serving import BACKLOG, GRACE_S, RESTART, Life, cannot_listen, run_server, tell_where
 from server.settings import Settings
 from server.web.keys import Keys, complete_sites, is_password_shown, open_keys
@@ -110,6 +111,7 @@ def supervise(settings: Settings, workers: int, *, shows_demo: bool) -> int:
     if (handed_over := take_over()) is not None:
         _close_all_but((), [handed_over])
         raise SettingsError(["--workers: it listens by itself and takes no sockets of a service manager's"])
+    create_routes(settings)  # a child could tell of paths that cannot be only when all have been started
     with hold_folder(settings):  # first: who may not have the folder must not listen for a moment either
         listening = _listen(settings, workers)
         with listen_inside(BACKLOG) as (inner, path):

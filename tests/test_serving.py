@@ -70,6 +70,16 @@ def test_the_settings_can_be_checked_without_a_start(tmp_path: Path) -> None:
     assert subprocess.run([*command, "--port", "x"], timeout=30, check=False, capture_output=True).returncode == 2
 
 
+@pytest.mark.parametrize("command", ["serve --check", "demo --check", "serve", "demo", "serve --workers 2"])
+def test_a_path_that_would_hide_the_servers_own_is_told_before_anything_is_made(tmp_path: Path, command: str) -> None:
+    arguments = [sys.executable, "-m", "server", *command.split(), "--port", "0", "--data-dir", str(tmp_path / "data")]
+    environment = {**os.environ, "FOOTFALL_COLLECT_PATH": "/login"}
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "FOOTFALL_COLLECT_PATH is a path of the server's own (it is '/login')" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_collectors_join_a_server(settings: Settings) -> None:
     collector = replace(settings, role="collect")
     with hold_folder(replace(settings, role="app")), hold_folder(collector), hold_folder(collector):
