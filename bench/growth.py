@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.chart import bar_chart
 from bench.contestants import Contestant, footfall_alone
 from bench.load import run_closed
-from bench.measure import warm_up
+from bench.measure import check_taken, warm_up
 from bench.report import ROOT, write_page
 from bench.traffic import batch_templates
 
@@ -62,8 +62,7 @@ def _grow(footfall: Contestant, events: int) -> list[Step]:
         before_s, began = footfall.cpu_s(), done
         while done < goal:
             block = run_closed(footfall.port, templates, CONNECTIONS, BLOCK_S)
-            if block.refusals or not block.events:
-                raise RuntimeError(f"refused: {block.refusals[:1]}")
+            check_taken(footfall, block)
             done = int(footfall.server.metric("footfall_events_accepted_total"))
         footfall.server.wait_until_stored(300)
         cpu_us = (footfall.cpu_s() - before_s) / (done - began) * 1e6

@@ -159,7 +159,12 @@ def _closed(
         before_s = contestant.cpu_s()
         block = run_closed(contestant.port, templates, connections, seconds)
         cpu_s = contestant.cpu_s() - before_s
+    check_taken(contestant, block)
+    return block, cpu_s
+
+
+def check_taken(contestant: Contestant, block: Block) -> None:
+    """Refuse to go on where not all of a block was taken. Errors: RuntimeError, with what the server's log says."""
     if block.refusals or not block.requests:
         told = f"{contestant.name} refused {len(block.refusals)} of {block.requests} requests"
         raise RuntimeError(f"{told}: {block.refusals[:1]}; its log says:\n{contestant.server.log()[-2000:]}")
-    return block, cpu_s

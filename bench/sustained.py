@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.contestants import Contestant, footfall_alone
 from bench.load import Block, run_closed
-from bench.measure import BATCH_CONNECTIONS, warm_up
+from bench.measure import BATCH_CONNECTIONS, check_taken, warm_up
 from bench.report import ROOT, write_page
 from bench.traffic import BATCH_EVENTS, batch_templates
 
@@ -87,8 +87,7 @@ def _send(footfall: Contestant, seconds: float) -> list[Stretch]:
     before = _count(footfall)
     for _ in range(round(seconds / STRETCH_S)):
         block = run_closed(footfall.port, templates, BATCH_CONNECTIONS, STRETCH_S)
-        if block.refusals or not block.events:
-            raise RuntimeError(f"refused: {block.refusals[:1]}")
+        check_taken(footfall, block)
         after = _count(footfall)
         stretches.append(_stretch(before, after, block))
         before = after
