@@ -1,6 +1,7 @@
 """Fixtures: settings in a fresh folder, a clock that stands, the running application and a client of it."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def stored(client: TestClient, secret: dict[str, str]) -> Callable[..., list[dic
         return list(reversed(answer.json()["events"]))
 
     return read
+
+
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Return once something is so; fails after the time-out."""
+    end = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 def wait_until_stored(client: TestClient) -> None:

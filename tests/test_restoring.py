@@ -5,8 +5,6 @@ import errno
 import shutil
 import sqlite3
 import stat
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from server.storage.folder import RESTORE_DONE, RESTORE_PARTIAL, RESTORE_READY
 from server.storage.tombstones import FILE_NAME
 from server.web.hook_people import find_people
 from server.web.parts import Parts
+from tests.conftest import wait_until
 from tests.factories import NOW_MS, SECRET_KEY, make_record, make_settings
 from tests.syncs import Syncs
 
@@ -110,13 +109,6 @@ def subjects_in_outbox(parts: Parts) -> str:
         return str(database.execute("select subjects from deliveries").fetchall())
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_backup_without_a_server_sends_nothing_and_removes_nothing(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,9 +182,9 @@ def test_while_the_store_is_away_nothing_is_sent_and_then_the_erased_go_first(
         assert sent == []
         is_away[0] = False
         assert parts.writer.wait_until_idle(PATIENCE_S)
-        wait_until(lambda: client.get("/api/events", headers=key).status_code == 200)
+        wait_until(lambda: client.get("/api/events", headers=key).status_code == 200, PATIENCE_S)
         assert ERASED not in client.get("/api/events", headers=key).text
-        wait_until(lambda: bool(sent))
+        wait_until(lambda: bool(sent), PATIENCE_S)
         assert ERASED not in subjects_in_outbox(parts)
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import sqlite3
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from server.storage.duckdb import DuckDBStore
 from server.storage.export_files import export_name
 from server.storage.tombstones import Tombstone
 from server.web.parts import Parts
-from tests.conftest import StandingClock, wait_until_stored
+from tests.conftest import StandingClock, wait_until, wait_until_stored
 from tests.factories import NOW_MS, make_batch, make_event
 
 Stored = Callable[..., list[dict[str, Any]]]
@@ -197,9 +196,7 @@ def test_the_tombstone_is_applied_to_an_older_state(
         wait_until_stored(restored)
         send(restored, "somebody", name="New")
         wait_until_stored(restored)  # from here on the erasure has begun, and its last step overwrites the bytes
-        end = time.monotonic() + 10
-        while (other / "erasing").exists() and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_until(lambda: not (other / "erasing").exists())
         assert files_with_canary(other) == []
 
 

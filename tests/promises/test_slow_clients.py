@@ -2,15 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.promises.conftest import StartServer
 from tests.promises.raw_client import BEACON, RawClient, head_of, many_clients, request_of
 from tests.real_server import RealServer
 
-PATIENCE_S = 10.0
 ORIGIN = "origin: https://shop.example"
 
 pytestmark = pytest.mark.promise
@@ -23,13 +22,6 @@ def start_impatient(start: StartServer, **settings: int) -> RealServer:
 
 def refusals(server: RealServer, code: str) -> float:
     return server.metric(f'footfall_requests_refused_total{{code="{code}"}}')
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_heads_and_bodies_that_never_end_are_told_and_closed(start: StartServer) -> None:
